@@ -32,13 +32,13 @@ func TestReplayDoesAsTheDaemon(t *testing.T) {
 	w.start()
 
 	guesser := netip.MustParsePrefix("192.0.2.66/32")
-	g := lab.Guesser{Host: addHost(t, l, "guesser", guesser.Addr().String()), Account: "1002", Rate: 5, Most: 20, Ask: true}
+	g := lab.Guesser{Host: addHost(t, l, "guesser", guesser.Addr().String()), Account: "1002", Rate: 10, Most: 20, Ask: true}
 	if _, err := g.Run(soon(t)); err != nil {
 		t.Fatal(err)
 	}
 	w.wait("the guesser's ban", 5*time.Second, func() bool { return w.dropped(guesser.String()) })
 	scanner := netip.MustParsePrefix("192.0.2.67/32")
-	g = lab.Guesser{Host: addHost(t, l, "scanner", scanner.Addr().String()), Account: "nobody", Rate: 5, Most: 30, Ask: true}
+	g = lab.Guesser{Host: addHost(t, l, "scanner", scanner.Addr().String()), Account: "nobody", Rate: 10, Most: 30, Ask: true}
 	if _, err := g.Run(soon(t)); err != nil {
 		t.Fatal(err)
 	}

@@ -74,7 +74,7 @@ func (g *guess) read() bool {
 			g.v = g.v[1:]
 		}
 	}
-	return true
+	return g.hasTime
 }
 
 func (g *guess) zone() bool {

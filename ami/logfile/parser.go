@@ -142,6 +142,9 @@ func (p *Parser) Line(line []byte, emit func(*Record)) {
 		p.carry(carriedWithin) // one of the two may be forged
 		carried = true
 	}
+	if w.form == formBare && p.Clock.others > 0 {
+		carried = true // its date is not in the usual format: perhaps a short one, to fit into a name
+	}
 	p.form = w.form
 	p.read(line, &w, &e, Record{At: at, Doubtful: trust != Own, carried: carried})
 	if n := carrier(&e); n > 0 {
@@ -265,7 +268,7 @@ func (p *Parser) notEntry(w *wrapped, line []byte, known bool, emit func(*Record
 		}
 	}
 	if blank || !p.held {
-		if !blank && w.form == formBare && !opening {
+		if !blank && !opening {
 			p.carry(carriedWithin)
 		}
 		return

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"net/netip"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
 // A command rewrites the mode line alone, keeps the file's owner and mode, and has the daemon
@@ -153,5 +155,19 @@ func TestStatusWhileObserving(t *testing.T) {
 		if got != code || !strings.HasPrefix(says, "OBSERVING: attacks are reported, but not stopped; `tollwarden enforce` begins to stop them\n") {
 			t.Errorf("%s: code %d, want %d: %s", health, got, code, says)
 		}
+	}
+}
+
+// What mode observe has not blocked is not listed as blocked.
+func TestBansWhileObserving(t *testing.T) {
+	ban := goldenBans()[0]
+	ban.Observed = true
+	if got := dropped(ban); got != "would be blocked: "+ban.Scope.Words() {
+		t.Errorf("%q", got)
+	}
+	text, err := json.Marshal(ban)
+	var back incident.Ban
+	if err = errors.Join(err, json.Unmarshal(text, &back)); err != nil || !back.Observed {
+		t.Errorf("%s, %v", text, err)
 	}
 }

@@ -127,18 +127,3 @@ func TestExpand(t *testing.T) {
 		t.Error("a missing file gave no error")
 	}
 }
-
-// No damage makes a reader panic or hang.
-func FuzzOpen(f *testing.F) {
-	for _, data := range packed(f, "[2026-11-22 12:00:00] NOTICE[1] manager.c: x\n") {
-		f.Add(data)
-	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		file, err := archive.Open(write(t, data), archive.Options{})
-		if err != nil {
-			return
-		}
-		defer file.Close()
-		_, _ = io.Copy(io.Discard, io.LimitReader(file, 1<<20))
-	})
-}

@@ -131,7 +131,7 @@ func TestOrderOfDates(t *testing.T) {
 			order := tc.order
 			if order == cdr.Unclear && cdr.NeedsOrder([]byte(text), time.UTC) {
 				var err error
-				if order, err = cdr.FindOrder(strings.NewReader(text), time.UTC, latest); err != nil {
+				if order, err = cdr.FindOrder(strings.NewReader(text), time.UTC, latest); err != nil && !strings.HasPrefix(err.Error(), tc.want) {
 					t.Fatal(err)
 				}
 			}

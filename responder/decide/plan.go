@@ -142,7 +142,11 @@ func planBan(v *score.Verdict, ladder Ladder, f Facts) incident.Step {
 	s.SkipUnless(f.Protected == "" || v.Proven, whyNotBanned(v, ladder, f))
 	s.SkipUnless(f.Healthy == 0, whyShared(v, ladder, f))
 	if f.Banned != nil && !wider(v, ladder, f) {
-		s.SkipUnless(false, "already banned "+f.Banned.UntilText())
+		already := "already banned "
+		if f.Banned.Observed {
+			already = "mode is observe: it would be banned already, "
+		}
+		s.SkipUnless(false, already+f.Banned.UntilText())
 	}
 	s.SkipUnless(v.Proven || !f.Full, "too many addresses that may be spoofed are banned already")
 	if s.State == incident.Skipped {

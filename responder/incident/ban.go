@@ -171,7 +171,9 @@ func (b Ban) MarshalJSON() ([]byte, error) {
 		Offence int          `json:"offence"`
 		Repeat  int          `json:"repeat"`
 		Packets *uint64      `json:"packets"`
-	}{b.Prefix, b.Since, SomeTime(b.Until), b.Scope, b.Reason, b.Origin, b.Offence, b.Repeat, b.Packets})
+		// Observed is left out of a ban that is in force.
+		Observed bool `json:"observed,omitempty"`
+	}{b.Prefix, b.Since, SomeTime(b.Until), b.Scope, b.Reason, b.Origin, b.Offence, b.Repeat, b.Packets, b.Observed})
 }
 
 // BanChange is what became of a ban.

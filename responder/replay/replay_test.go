@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/responder/calls"
+	"github.com/tollwarden/tollwarden/responder/cdr"
 	"github.com/tollwarden/tollwarden/responder/decide"
 	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/intake"
@@ -459,5 +460,18 @@ func TestNotes(t *testing.T) {
 	f := run(t, write(t, "Master.csv", text)).Files[0]
 	if len(f.Notes) != 2 || f.Notes[0].Count != 2 || f.Notes[0].Line != 2 || f.Notes[0].Text != "DAHDI/5-1" || f.Notes[1].Line != 4 {
 		t.Errorf("%+v", f)
+	}
+}
+
+// A date whose day and month cannot be told apart is not guessed at.
+func TestUnclearDatesAreRefused(t *testing.T) {
+	path := write(t, "calls.csv", "calldate;src;dst;channel;duration\n3/4/2026 10:00:00;1001;0044;PJSIP/1001-00000010;94\n")
+	o := replay.Options{Policy: policy(), Zone: time.UTC}
+	if _, err := replay.Run(t.Context(), []string{path}, o); err == nil || !strings.Contains(err.Error(), "--dates day-first") {
+		t.Errorf("without the option: %v", err)
+	}
+	o.Dates = cdr.MonthFirst
+	if r, err := replay.Run(t.Context(), []string{path}, o); err != nil || r.From != time.Date(2026, 3, 4, 10, 0, 0, 0, time.UTC) {
+		t.Errorf("with it: %+v, %v", r, err)
 	}
 }

@@ -3,7 +3,6 @@ package blocklist
 import (
 	"bufio"
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -38,25 +37,20 @@ type Source struct {
 //
 // The JSON of nft is read, too. What is none of these is skipped, with its line.
 func Read(im *takeover.Import, in io.Reader, name string, now time.Time, s Source) error {
-	buffered := bufio.NewReaderSize(in, maxLine)
+	buffered := bufio.NewReader(in)
 	if head, _ := buffered.Peek(64); bytes.HasPrefix(bytes.TrimSpace(head), []byte("{")) && bytes.Contains(head, []byte(`"nftables"`)) {
 		return readJSON(im, buffered, now, s)
 	}
 	r := reader{im: im, name: name, now: now, source: s, wanted: s.Set == ""}
-	for n := 1; ; n++ {
-		line, err := buffered.ReadSlice('\n')
-		if errors.Is(err, bufio.ErrBufferFull) {
-			return fmt.Errorf("%s: line %d is too long", name, n)
-		}
-		if text := strings.TrimSpace(string(line)); text != "" {
+	lines := bufio.NewScanner(buffered)
+	lines.Buffer(nil, maxLine)
+	for n := 1; lines.Scan(); n++ {
+		if text := strings.TrimSpace(lines.Text()); text != "" {
 			r.line(n, text)
 		}
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
+	}
+	if err := lines.Err(); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
 	}
 	if s.Set != "" && !r.found {
 		return fmt.Errorf("%s: it has no set or chain %s", name, s.Set)

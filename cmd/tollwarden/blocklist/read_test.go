@@ -120,7 +120,7 @@ func TestRead(t *testing.T) {
 }
 
 // Nothing in a list bans everybody or this host.
-func FuzzRead(f *testing.F) {
+func FuzzBlocklist(f *testing.F) {
 	for _, text := range []string{ipsetSave, ipsetList, nftList, nftJSON, iptables, "203.0.113.7,1795350000\n"} {
 		f.Add(text)
 	}

@@ -134,6 +134,10 @@ func TestReadsLikeFail2ban(t *testing.T) {
 	for _, name := range names {
 		args = append(args, folder(t, configurations[name]))
 	}
+	shipped := filepath.Join(peer(), "../../../../etc/fail2ban") // Debian's, beside its package
+	if _, err := os.Stat(filepath.Join(shipped, "jail.conf")); err == nil {
+		names, args = append(names, shipped), append(args, shipped)
+	}
 	cmd := exec.CommandContext(t.Context(), python, args...)
 	cmd.Env = append(os.Environ(), "PYTHONPATH="+peer(), "PYTHONDONTWRITEBYTECODE=1")
 	out, err := cmd.Output()

@@ -117,12 +117,15 @@ func (f *Facts) extensions() (list []BreakIn) {
 	return list
 }
 
+// callID tells calls apart: two incidents about one thief list the same ones.
+func callID(c *incident.Call) string { return c.Channel + c.Began.String() }
+
 // calls are the calls of all break-ins, the first one first, each once.
 func (f *Facts) calls() (list []incident.Call) {
 	seen := map[string]bool{}
 	for _, b := range f.BreakIns {
 		for _, c := range b.Calls {
-			if id := c.Channel + c.Began.String(); !seen[id] {
+			if id := callID(&c); !seen[id] {
 				seen[id] = true
 				list = append(list, c)
 			}
@@ -132,14 +135,24 @@ func (f *Facts) calls() (list []incident.Call) {
 	return list
 }
 
-// cost is about what all break-ins cost; "" if none is known to have cost anything.
+// cost is about what all break-ins cost, each call counted once; "" if none is known to have
+// cost anything.
 func (f *Facts) cost() string {
 	var total incident.Cost
+	seen := map[string]bool{}
 	for _, b := range f.BreakIns {
 		if total.Currency != "" && b.Cost.Currency != "" && b.Cost.Currency != total.Currency {
 			continue // it was changed meanwhile
 		}
-		total.Amount += b.Cost.Amount
+		amount := b.Cost.Amount
+		for _, c := range b.Calls {
+			if id := callID(&c); seen[id] {
+				amount -= c.Cost.Amount
+			} else {
+				seen[id] = true
+			}
+		}
+		total.Amount += max(amount, 0)
 		total.Estimate = total.Estimate || b.Cost.Estimate
 		if b.Cost.Currency != "" {
 			total.Currency = b.Cost.Currency

@@ -133,3 +133,25 @@ func TestReadTrunks(t *testing.T) {
 		t.Error("a folder that is not there has no lines")
 	}
 }
+
+// Two incidents about one thief list the same calls: the sum holds each once.
+func TestSharedCallsCostOnce(t *testing.T) {
+	euros := func(n int64) incident.Cost {
+		return incident.Cost{Amount: n * 1_000_000, Currency: "EUR", Estimate: true}
+	}
+	shared := incident.Call{Channel: "a", Began: at, Cost: euros(8)}
+	own := incident.Call{Channel: "b", Began: at, Cost: euros(1)}
+	for name, tt := range map[string]struct {
+		breakIns []BreakIn
+		want     string
+	}{
+		"the same call":         {[]BreakIn{{Cost: euros(8), Calls: []incident.Call{shared}}, {Cost: euros(8), Calls: []incident.Call{shared}}}, "8.00 EUR"},
+		"one more in the older": {[]BreakIn{{Cost: euros(8), Calls: []incident.Call{shared}}, {Cost: euros(9), Calls: []incident.Call{shared, own}}}, "9.00 EUR"},
+		"calls not on record":   {[]BreakIn{{Cost: euros(8)}, {Cost: euros(1)}}, "9.00 EUR"},
+	} {
+		f := Facts{BreakIns: tt.breakIns}
+		if got := f.cost(); got != tt.want+" (an estimate at default rates)" {
+			t.Errorf("%s: %s, want %s", name, got, tt.want)
+		}
+	}
+}
