@@ -110,7 +110,7 @@ func TestGuesserOnAnotherPort(t *testing.T) {
 			if err != nil || g.Answered > 0 {
 				t.Errorf("a banned guesser: %d answers, %v", g.Answered, err)
 			}
-			out, err := w.tollwarden("status", "--socket", w.socket())
+			out, err := w.tollwarden("status", "--verbose", "--socket", w.socket())
 			if err != nil || !strings.Contains(out, fmt.Sprintf("5160 (%s)", driver(l))) {
 				t.Errorf("%v\n%s", err, out)
 			}

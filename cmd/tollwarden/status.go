@@ -49,6 +49,10 @@ func newStatus() *cobra.Command {
 	return cmd
 }
 
+// quiet are the checks that have nothing to say unless they fail: one line names them all, so
+// that the rest fits on a screen.
+var quiet = []string{"pause", "commands", "room", "effect", "attacks", "breaker", "orders", "phones", "new passwords", "passwords"}
+
 func printStatus(w io.Writer, s control.Status, verbose bool) {
 	observing := s.Mode == string(config.Observe)
 	if observing {
@@ -64,14 +68,22 @@ func printStatus(w io.Writer, s control.Status, verbose bool) {
 		fmt.Fprintf(w, "only watched, by their mode in the configuration: %s\n\n", output.Join(s.Observing))
 	}
 	t := output.NewTable(w, "CHECK", "STATE", "DETAIL")
+	var also []string
 	for _, ok := range []bool{false, true} {
 		for _, c := range s.Checks {
-			if c.OK == ok {
+			switch {
+			case c.OK != ok:
+			case ok && !verbose && slices.Contains(quiet, c.Name):
+				also = append(also, c.Title())
+			default:
 				t.Row(c.Title(), map[bool]string{true: "ok", false: "NOT OK"}[ok], c.Detail)
 			}
 		}
 	}
 	t.Flush()
+	if len(also) > 0 {
+		fmt.Fprintf(w, "also ok: %s (details: `tollwarden status --verbose`)\n", output.Plain(strings.Join(also, ", ")))
+	}
 	printBlocked(w, s.Firewall)
 	if g := s.Asterisk.LastGap; g != nil {
 		covered := "; no log covers that time: set asterisk.log"

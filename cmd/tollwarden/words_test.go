@@ -119,6 +119,38 @@ func TestStatusFitsOnAScreen(t *testing.T) {
 	}
 }
 
+// Nor do the checks of a real daemon fill more than a screen. Those that have nothing to say
+// share a line, and names that only the source knows are not shown.
+func TestQuietChecksShareALine(t *testing.T) {
+	status := control.Status{Health: control.Healthy, Mode: "enforce"}
+	for _, name := range []string{
+		"pause", "events", "commands", "canary", "kernel", "room", "ports", "effect", "attacks", "breaker", "orders", "phones",
+		"files", "allow", "wire", "ledger", "log", "new passwords", "steps", "passwords",
+	} {
+		status.Checks = append(status.Checks, control.Check{Name: name, OK: true, Detail: "as it should be"})
+	}
+	var brief, whole, failing strings.Builder
+	printStatus(&brief, status, false)
+	if n := strings.Count(brief.String(), "\n"); n > 20 {
+		t.Errorf("%d lines:\n%s", n, brief.String())
+	}
+	if !strings.Contains(brief.String(), "also ok: pause, commands, room for blocks, blocks hold, ") {
+		t.Errorf("the quiet checks are not named:\n%s", brief.String())
+	}
+	printStatus(&whole, status, true)
+	if n := strings.Count(whole.String(), "as it should be"); n != len(status.Checks) {
+		t.Errorf("--verbose shows %d checks of %d:\n%s", n, len(status.Checks), whole.String())
+	}
+	if internal := regexp.MustCompile(`(?m)^(wire|steps|effect|breaker|room|canary|ledger)  `).FindString(whole.String()); internal != "" {
+		t.Errorf("%q says nothing to people:\n%s", internal, whole.String())
+	}
+	status.Checks[0].OK = false
+	printStatus(&failing, status, false)
+	if !strings.Contains(failing.String(), "STATE   DETAIL\npause") || strings.Contains(failing.String(), "also ok: pause") {
+		t.Errorf("what fails does not come first:\n%s", failing.String())
+	}
+}
+
 // othersWords are folders and files whose texts nobody reads, or which write a format.
 var othersWords = []string{
 	"responder/ledger/", "responder/cdr/", "responder/web/", "responder/score/", "ami/amitest/", "ami/logfile/", "ami/event/",

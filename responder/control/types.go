@@ -83,7 +83,10 @@ type Check struct {
 }
 
 // checkTitles are the checks whose names say nothing to people.
-var checkTitles = map[string]string{"canary": "test event", "ledger": "records"}
+var checkTitles = map[string]string{
+	"canary": "test event", "ledger": "records", "effect": "blocks hold", "wire": "SIP packets", "steps": "countermeasures",
+	"breaker": "safety limit", "room": "room for blocks",
+}
 
 // Title is the check's name for people.
 func (c Check) Title() string {

@@ -257,7 +257,7 @@ func (c *canary) check(now time.Time) control.Check {
 	case s.overdue:
 		check.Detail = "the last one arrived " + ago(now, s.heard)
 	default:
-		check.OK, check.Detail = true, "an event that we caused arrived "+ago(now, s.heard)
+		check.OK, check.Detail = true, "it came through "+ago(now, s.heard)
 	}
 	if check.OK && s.closed != "" {
 		check.Detail += ", over the session that there is; but " + s.closed

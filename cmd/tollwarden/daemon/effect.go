@@ -31,7 +31,7 @@ const wayOut = "Packets reach Asterisk that this machine's kernel does not see a
 func checkEffect(_ time.Time, senses responder.Senses) control.Check {
 	c := control.Check{Name: checkEffectName}
 	if len(senses.Ineffective) == 0 {
-		c.OK, c.Detail = true, "no banned address is heard"
+		c.OK, c.Detail = true, "no blocked address gets through"
 		return c
 	}
 	c.Detail = list(senses.Ineffective, ineffectiveText) + ". " + wayOut

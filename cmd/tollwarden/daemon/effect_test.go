@@ -61,7 +61,7 @@ func TestEffectChecks(t *testing.T) {
 		Since: effectAt, Last: effectAt.Add(time.Minute), Crossed: 17, Reason: "ban skipped: on the allow list", Advice: "remove it",
 	}
 	testChecks(t, map[string]checkCase{
-		"no ban":  {checkEffect, responder.Senses{}, true, []string{"no banned address is heard"}},
+		"no ban":  {checkEffect, responder.Senses{}, true, []string{"no blocked address gets through"}},
 		"one ban": {checkEffect, responder.Senses{Ineffective: many[:1]}, false, []string{"the ban of 192.0.2.0 (incident 12) has had no effect since 2026-11-22T12:00:00Z: still answered 14 times after 2s", "firewall.sip_ports"}},
 		"many":    {checkEffect, responder.Senses{Ineffective: many}, false, []string{"the ban of 192.0.2.4 ", "and 2 more: `tollwarden status --json` lists them"}},
 		"quiet":   {checkAttacks, responder.Senses{}, true, []string{"no attack goes on"}},

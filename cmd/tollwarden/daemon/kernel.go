@@ -135,7 +135,7 @@ func checkGuard(now time.Time, s firewall.GuardState) control.Check {
 	case now.Sub(s.Checked) > 2*s.Interval+alarmAfter:
 		c.Detail = "last checked " + ago(now, s.Checked)
 	default:
-		c.OK, c.Detail = true, "the table is intact, and packets from a banned address were dropped "+ago(now, s.Checked)
+		c.OK, c.Detail = true, "the table is intact, and a trial packet of a blocked address was dropped "+ago(now, s.Checked)
 	}
 	if s.Repairs > 0 {
 		c.Detail += fmt.Sprintf("; repaired %s, last %s: %s", incident.Count(int(s.Repairs), "time"), ago(now, s.Last.At), s.Last)

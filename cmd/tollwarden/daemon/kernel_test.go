@@ -25,7 +25,7 @@ func TestKernelCheck(t *testing.T) {
 		want  string
 	}{
 		"not yet":  {firewall.GuardState{Interval: time.Minute}, false, "not checked yet"},
-		"fine":     {firewall.GuardState{Interval: time.Minute, Checked: checked}, true, "packets from a banned address were dropped 5s ago"},
+		"fine":     {firewall.GuardState{Interval: time.Minute, Checked: checked}, true, "a trial packet of a blocked address was dropped 5s ago"},
 		"too old":  {firewall.GuardState{Interval: time.Second, Checked: now.Add(-time.Minute)}, false, "last checked 1m0s ago"},
 		"broken":   {firewall.GuardState{Interval: time.Minute, Checked: checked, Trouble: errors.New("no table")}, false, "no table"},
 		"repaired": {firewall.GuardState{Interval: time.Minute, Checked: checked, Repairs: 2, Last: firewall.GuardEvent{At: checked, Found: []string{"a chain is gone"}}}, true, "repaired 2 times, last 5s ago: a chain is gone"},

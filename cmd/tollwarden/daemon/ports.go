@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -247,7 +246,7 @@ func (p *ports) check(time.Time) control.Check {
 	case left > 0, leftTCP > 0:
 		c.Detail = fmt.Sprintf("Asterisk listens on %d more UDP ports and %d more TCP ports than the %d of each that can be closed", left, leftTCP, binds.MaxPorts)
 	default:
-		c.OK, c.Detail = true, "Asterisk's ports can be closed: UDP "+portWords(p.state.Ports(binds.UDP), binds.UDP)+"; TCP "+portWords(p.state.Ports(binds.TCP), binds.TCP)
+		c.OK, c.Detail = true, "a block closes UDP "+portWords(p.state.Ports(binds.UDP))+"; TCP "+portWords(p.state.Ports(binds.TCP))
 	}
 	return c
 }
@@ -279,11 +278,11 @@ func sources(p binds.Port, protocol binds.Protocol) []string {
 	return out
 }
 
-// portWords lists ports with what listens there.
-func portWords(ports []binds.Port, protocol binds.Protocol) string {
-	var out []string
-	for _, p := range ports {
-		out = append(out, fmt.Sprintf("%d (%s)", p.Number, strings.Join(sources(p, protocol), ", ")))
+// portWords lists ports. What listens there is in [control.Firewall].
+func portWords(ports []binds.Port) string {
+	numbers := make([]uint16, len(ports))
+	for i, p := range ports {
+		numbers[i] = p.Number
 	}
-	return strings.Join(out, ", ")
+	return output.Join(numbers)
 }

@@ -106,7 +106,7 @@ func TestPortsAreLearned(t *testing.T) {
 		go func() { defer close(done); p.keep(ctx) }()
 		synctest.Wait()
 		c.expect(t, "at first", []uint16{5060, 5061}, []uint16{5060, 5061})
-		if check := p.check(time.Now()); !check.OK || !strings.Contains(check.Detail, "5060 (sip_ports, PJSIP)") {
+		if check := p.check(time.Now()); !check.OK || !strings.Contains(check.Detail, "UDP 5060, 5061; TCP 5038") {
 			t.Errorf("at first: %+v", check)
 		}
 		c.listens(nil, "monday", binds.Bind{Port: 5160, Driver: binds.ChanSIP}, binds.Bind{Port: 4569, Driver: binds.IAX2})

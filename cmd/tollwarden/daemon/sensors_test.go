@@ -82,7 +82,7 @@ func TestCanariesArrive(t *testing.T) {
 		if e.madeUp != 4 || e.own != 56 {
 			t.Errorf("%d canaries with a made-up name, %d with ours", e.madeUp, e.own)
 		}
-		if check := c.check(time.Now()); !check.OK || check.Detail != "an event that we caused arrived 59s ago" {
+		if check := c.check(time.Now()); !check.OK || check.Detail != "it came through 59s ago" {
 			t.Errorf("%+v", check)
 		}
 		time.Sleep(3 * time.Minute)

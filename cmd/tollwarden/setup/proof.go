@@ -84,7 +84,7 @@ func ready(s control.Status) bool {
 func (s *Setup) proven(status control.Status, p control.Proof) {
 	switch {
 	case p.Seen:
-		fmt.Fprintf(s.Out, "Proof: Tollwarden tried to sign in to Asterisk at %s as %s, from %s, and saw that attempt %s later. It counts for nothing.\n",
+		fmt.Fprintf(s.Out, "Proof: Tollwarden tried to sign in to Asterisk at %s as %s, from %s, and saw that attempt %s later. It is not counted as an attack.\n",
 			p.To, p.User, p.From, p.Took.Round(100*time.Microsecond))
 	case p.To.IsValid():
 		fmt.Fprintf(s.Out, "Proof: a failed login of Tollwarden's own at the manager interface was seen. Over SIP, Asterisk at %s asks unknown extensions for no password (it takes calls from anybody), so nothing could be tried there.\n", p.To)
@@ -93,14 +93,19 @@ func (s *Setup) proven(status control.Status, p control.Proof) {
 	}
 	for _, c := range status.Checks {
 		if _, needed := fixes[c.Name]; !needed && !c.OK {
-			fmt.Fprintf(s.Out, "Also to be seen to: %s: %s\n", c.Name, output.Plain(c.Detail))
+			fmt.Fprintf(s.Out, "Also to be seen to: %s: %s\n", c.Title(), output.Plain(c.Detail))
 		}
 	}
 	if status.Mode == string(config.Observe) {
 		fmt.Fprintln(s.Out, "\nATTACKS ARE SEEN, BUT NOT STOPPED: you chose to watch first. `tollwarden incidents` shows what it would do, and `tollwarden enforce` protects.")
 		return
 	}
-	fmt.Fprintln(s.Out, "The kernel drops what Tollwarden blocks: it has tried that, too.\n\nYOU ARE PROTECTED. `tollwarden status` says at any time whether you still are.")
+	fmt.Fprintln(s.Out, "The kernel drops what Tollwarden blocks: it has tried that, too.")
+	if !p.Seen {
+		fmt.Fprintf(s.Out, "\nRUNNING, BUT NOT PROVEN OVER SIP: the reason is above, and %s tries again.\n", incident.Command("setup", "--prove"))
+		return
+	}
+	fmt.Fprintln(s.Out, "\nYOU ARE PROTECTED. `tollwarden status` says at any time whether you still are.")
 }
 
 // fixes are the checks without which no attack is stopped, with the command that helps.
@@ -134,7 +139,7 @@ func (s *Setup) unproven(within time.Duration, status control.Status, p control.
 	missing := false
 	for _, c := range status.Checks {
 		if _, needed := fixes[c.Name]; needed && !c.OK {
-			fmt.Fprintf(s.Out, "Missing: %s: %s\n  To fix it: %s\n", c.Name, output.Plain(c.Detail), s.fix(c.Name))
+			fmt.Fprintf(s.Out, "Missing: %s: %s\n  To fix it: %s\n", c.Title(), output.Plain(c.Detail), s.fix(c.Name))
 			missing = true
 		}
 	}

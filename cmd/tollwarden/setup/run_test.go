@@ -304,10 +304,10 @@ func TestServiceIsStartedAndProven(t *testing.T) {
 		want  []string
 		fails string
 	}{
-		"protected":    {"enforce", healthy, seen, []string{"as tollwarden-canary-X, from 127.0.0.1, and saw that attempt 3ms later", "YOU ARE PROTECTED", "Also to be seen to: steps: rotating"}, ""},
+		"protected":    {"enforce", healthy, seen, []string{"as tollwarden-canary-X, from 127.0.0.1, and saw that attempt 3ms later", "YOU ARE PROTECTED", "Also to be seen to: countermeasures: rotating"}, ""},
 		"watching":     {"observe", healthy, seen, []string{"ATTACKS ARE SEEN, BUT NOT STOPPED"}, ""},
-		"no SIP":       {"enforce", healthy, control.Proof{Why: "no answer"}, []string{"Over SIP nothing could be tried: no answer", "YOU ARE PROTECTED"}, ""},
-		"guests":       {"enforce", healthy, control.Proof{To: seen.To, Answer: 404, Why: "no event"}, []string{"asks unknown extensions for no password", "YOU ARE PROTECTED"}, ""},
+		"no SIP":       {"enforce", healthy, control.Proof{Why: "no answer"}, []string{"Over SIP nothing could be tried: no answer", "RUNNING, BUT NOT PROVEN OVER SIP: the reason is above, and `tollwarden setup --prove` tries again"}, ""},
+		"guests":       {"enforce", healthy, control.Proof{To: seen.To, Answer: 404, Why: "no event"}, []string{"asks unknown extensions for no password", "RUNNING, BUT NOT PROVEN OVER SIP"}, ""},
 		"no kernel":    {"enforce", []control.Check{{Name: "events", OK: true}, {Name: "kernel", Detail: "no room"}}, seen, []string{"Missing: kernel: no room\n  To fix it: `tollwarden check`"}, "NOT PROTECTED YET"},
 		"deaf":         {"enforce", healthy, control.Proof{To: seen.To, Answer: 401, Why: "no event named it"}, []string{"Missing: no event named it\n  To fix it:"}, "NOT PROTECTED YET"},
 		"did not come": {"", nil, seen, nil, "the daemon did not start"},
@@ -341,6 +341,9 @@ func TestServiceIsStartedAndProven(t *testing.T) {
 			if !strings.Contains(out.String(), want) {
 				t.Errorf("%s: no %q in\n%s", name, want, out)
 			}
+		}
+		if strings.Contains(out.String(), "YOU ARE PROTECTED") && !tt.proof.Seen {
+			t.Errorf("%s: the headline says more than was tried:\n%s", name, out)
 		}
 	}
 }
