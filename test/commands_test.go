@@ -269,7 +269,7 @@ func TestLookingIntoAnAttack(t *testing.T) {
 		t.Errorf("incident --json: %v, %v", one, err)
 	}
 	b.run(with("incident", "77")...).wants(t, "no incident", 1, "there is no incident 77")
-	b.run("incident").wants(t, "no incident named", 2, "want tollwarden incident ID")
+	b.run("incident").wants(t, "no incident named", 2, "usage: tollwarden incident ID")
 	b.run("allow", "everybody").wants(t, "no such command", 2, `there is no command "allow everybody"`)
 	b.run(with("incident", "seven")...).wants(t, "no number", 2, "want the number")
 
@@ -314,7 +314,7 @@ func TestOrdersOnAccounts(t *testing.T) {
 	}
 	b.run(with("rotate", "1009")...).wants(t, "rotate of nobody", 1, "1009")
 	b.run(with("lock", "1009")...).wants(t, "lock of nobody", 1, "no extension 1009; did you mean 1001?")
-	b.run(with("unlock", "1009")...).wants(t, "a mistyped lock is none", 1, "neither locked nor limited to networks")
+	b.run(with("unlock", "1009")...).wants(t, "a mistyped lock is none", 1, "not locked or limited")
 	b.run(with("rotate", "AMI/admin")...).wants(t, "rotate of a manager account", 1, "manager.conf")
 
 	// A shell completes what there is.

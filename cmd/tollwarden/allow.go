@@ -26,7 +26,7 @@ func newAllow() *cobra.Command {
 
 func newAllowAdd() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "add ADDR|CIDR|NAME", Short: "Never ban this address or network, and release its bans", Args: args(cobra.ExactArgs(1)),
+		Use: "add ADDRESS|NETWORK|NAME", Short: "Never ban this address or network, and release its bans", Args: args(cobra.ExactArgs(1)),
 		Long: "Never ban this address or network, and release its bans.\n\n" +
 			"A host name, such as a DynDNS name, is resolved every minute. Its address is treated like one where\n" +
 			"each extension is known, but it can still be banned: whoever controls the name chooses the address.",
@@ -35,8 +35,8 @@ func newAllowAdd() *cobra.Command {
 			"  tollwarden allow add 203.0.113.7 --for 14d --comment \"penetration test\"",
 	}
 	socket, asJSON := socketFlag(cmd), jsonFlag(cmd)
-	comment := cmd.Flags().String("comment", "by hand", "why, for the record")
-	within := cmd.Flags().String("for", "", "how long, such as 8h or 30d (default until it is removed)")
+	comment := cmd.Flags().String("comment", "by hand", "why, a `TEXT` for the record")
+	within := cmd.Flags().String("for", "", "how long, a `TIME` such as 8h or 30d (default until it is removed)")
 	force := cmd.Flags().Bool("force", false, "allow a network that covers more of the internet than a /16 (IPv6: /32)")
 	cmd.ValidArgsFunction = completeBans(socket)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -78,7 +78,7 @@ func allowedReason(a control.Allowed) string {
 }
 
 func newAllowRemove() *cobra.Command {
-	cmd := &cobra.Command{Use: "remove ADDR|CIDR|NAME", Short: "Remove an address, network or host name from the allow file", Args: args(cobra.ExactArgs(1)), Example: "  tollwarden allow remove 198.51.100.0/24"}
+	cmd := &cobra.Command{Use: "remove ADDRESS|NETWORK|NAME", Short: "Remove an address, network or host name from the allow file", Args: args(cobra.ExactArgs(1)), Example: "  tollwarden allow remove 198.51.100.0/24"}
 	socket, asJSON := socketFlag(cmd), jsonFlag(cmd)
 	cmd.ValidArgsFunction = completeAllowed(socket)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

@@ -63,15 +63,15 @@ func packets(b incident.Ban) string {
 
 func newBan() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "ban ADDR|CIDR", Short: "Ban an address or a prefix", Args: args(cobra.ExactArgs(1)),
+		Use: "ban ADDRESS|NETWORK", Short: "Block an IP address or a network", Args: args(cobra.ExactArgs(1)),
 		Example: "  tollwarden ban 192.0.2.66 --for 1h\n  tollwarden ban 198.51.100.0/24 --forever --reason \"asked by the carrier\"",
 	}
 	socket, asJSON := socketFlag(cmd), jsonFlag(cmd)
-	duration := cmd.Flags().String("for", "24h", "how long, such as 1h or 7d")
+	duration := cmd.Flags().String("for", "24h", "how long, a `TIME` such as 1h or 7d")
 	forever := cmd.Flags().Bool("forever", false, "until it is released by hand")
-	scope := cmd.Flags().String("scope", string(incident.ScopeAll), "what is closed: all, or asterisk (its ports only; SSH and everything else stays open)")
+	scope := cmd.Flags().String("scope", string(incident.ScopeAll), "what is closed: `all|asterisk`; asterisk is its ports only, and SSH and everything else stays open")
 	_ = cmd.RegisterFlagCompletionFunc("scope", cobra.FixedCompletions([]cobra.Completion{string(incident.ScopeAll), string(incident.ScopeAsterisk)}, cobra.ShellCompDirectiveNoFileComp)) // the flag exists
-	reason := cmd.Flags().String("reason", "by hand", "why, for the record")
+	reason := cmd.Flags().String("reason", "by hand", "why, a `TEXT` for the record")
 	force := cmd.Flags().Bool("force", false, "ban even if this covers an allowed or protected address, or your own")
 	cmd.MarkFlagsMutuallyExclusive("for", "forever")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -97,7 +97,7 @@ func newBan() *cobra.Command {
 
 func newUnban() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "unban ADDR|CIDR|ADDR:PORT | --all", Short: "Release a ban, or let a blocked phone through", Args: args(cobra.MaximumNArgs(1)),
+		Use: "unban ADDRESS|NETWORK|ADDRESS:PORT | --all", Short: "Release a ban, or let a blocked phone through", Args: args(cobra.MaximumNArgs(1)),
 		Long: "Release everything that `tollwarden bans` lists of an address or a prefix, and forget its wrong passwords.\n" +
 			"With a port, let through one blocked phone at an address that others use.",
 		Example: "  tollwarden unban 192.0.2.66\n  tollwarden unban 198.51.100.20:59271\n  tollwarden unban '[2001:db8::20]:5060'",

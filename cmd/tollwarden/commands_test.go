@@ -245,6 +245,7 @@ func TestCommandsAskTheDaemon(t *testing.T) {
 		{"incident 41 --language de", 0, []string{"Einbruch in Nebenstelle 1002"}},
 		{"incident 41 --language xx", 2, []string{"want de or en"}},
 		{"incident 41 --html", 0, []string{"<!doctype html>"}},
+		{"incident 41 --html=page.html", 2, []string{"--html takes no value: `tollwarden incident --help` explains it"}},
 		{"incident 41 --annex", 0, []string{"InvalidPassword"}},
 		{"incident 41 --json", 0, []string{`"id": 41`}},
 		{"incident 42", 1, []string{"there is no such incident"}},
@@ -261,7 +262,7 @@ func TestCommandsAskTheDaemon(t *testing.T) {
 		{"ban nonsense", 2, []string{"want an address"}},
 		{"pause soon", 2, []string{"want a duration above zero, such as"}},
 		{"pause 2d", 2, []string{"at most 24h"}},
-		{"pause", 2, []string{"want tollwarden pause DURATION"}},
+		{"pause", 2, []string{"usage: tollwarden pause DURATION (`tollwarden pause --help` explains it)"}},
 		{"resume --waiting", 1, []string{"done so", "1007: only its registrations wait"}},
 		{"ban 192.0.2.1 --for soon", 2, []string{"--for"}},
 		{"unban", 2, []string{"give an address"}},
@@ -272,7 +273,7 @@ func TestCommandsAskTheDaemon(t *testing.T) {
 		{"stauts", 2, []string{"did you mean `tollwarden status`?"}},
 		{"allow ad", 2, []string{"did you mean `tollwarden allow add`?"}},
 		{"rotate 1002 --expir", 2, []string{"there is no option --expir; did you mean --expire?"}},
-		{"rotate", 2, []string{"want tollwarden rotate EXTENSION"}},
+		{"rotate", 2, []string{"usage: tollwarden rotate EXTENSION (`tollwarden rotate --help` explains it)"}},
 	} {
 		code, got := tollwarden(t, append(strings.Fields(tt.line), "--socket", socket)...)
 		if tt.code == 2 { // wrong usage comes first

@@ -33,7 +33,7 @@ func newFirstHour() *cobra.Command {
 		SuggestFor: []string{"help-me", "emergency", "robbed"},
 	}
 	file, socket, asJSON := configFlag(cmd), socketFlag(cmd), jsonFlag(cmd)
-	since := cmd.Flags().String("since", "30d", "how far back break-ins are listed")
+	since := cmd.Flags().String("since", "30d", "list break-ins of this `TIME`, up to now")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		back, err := config.ParseDuration(*since)
 		if err != nil {

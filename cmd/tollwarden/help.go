@@ -79,6 +79,10 @@ func noCommand(parent *cobra.Command, name string) error {
 // noFlag names the flag that was most likely meant.
 func noFlag(cmd *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
+	var invalid *pflag.InvalidValueError
+	if errors.As(err, &invalid) && invalid.GetFlag().Value.Type() == "bool" {
+		return usage(fmt.Errorf("--%s takes no value: %s explains it", invalid.GetFlag().Name, helpOf(cmd)))
+	}
 	if !errors.As(err, &unknown) {
 		return usage(err)
 	}

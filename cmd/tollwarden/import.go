@@ -41,7 +41,7 @@ func newImportFail2ban() *cobra.Command {
 	cmd.Flags().StringSliceVar(&from.Jails, "jail", nil, "only the bans of this `JAIL`; may be given several times")
 	cmd.Flags().StringVar(&from.Folder, "folder", "", "the `FOLDER` with fail2ban's configuration (default "+fail2ban.DefaultFolder+" if it exists)")
 	ignore := cmd.Flags().StringSlice("ignoreip", nil, "a `FILE` whose ignoreip is imported, instead of the folder; may be given several times")
-	bantime := cmd.Flags().String("bantime", "10m", "how long bans last that have no time in the database (fail2ban before 0.11)")
+	bantime := cmd.Flags().String("bantime", "10m", "the `TIME` that bans last which have none in the database (fail2ban before 0.11)")
 	cmd.Flags().BoolVar(&from.Force, "force", false, "import ignoreip networks that cover more of the internet than a /16 (IPv6: /32), too")
 	dry := cmd.Flags().Bool("dry-run", false, "print what would be imported, and change nothing")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

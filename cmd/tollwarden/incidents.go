@@ -22,7 +22,7 @@ import (
 func newIncidents() *cobra.Command {
 	cmd := &cobra.Command{Use: "incidents", Short: "List what happened and what was done, newest first", Args: args(cobra.NoArgs), Example: "  tollwarden incidents --limit 10\n  tollwarden incidents --watch"}
 	socket, asJSON := socketFlag(cmd), jsonFlag(cmd)
-	limit := cmd.Flags().Int("limit", 50, "how many to list")
+	limit := cmd.Flags().Int("limit", 50, "list at most this `NUMBER`")
 	watch := cmd.Flags().Bool("watch", false, "follow new incidents and their steps as they happen; with --json one object per line")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if *watch {

@@ -120,7 +120,8 @@ func args(check cobra.PositionalArgs) cobra.PositionalArgs {
 		case err != nil && cmd.HasSubCommands() && len(args) > 0:
 			return noCommand(cmd, args[0])
 		case err != nil:
-			err = fmt.Errorf("want %s", cmd.UseLine())
+			cmd.DisableFlagsInUseLine = true
+			err = fmt.Errorf("usage: %s (%s explains it)", cmd.UseLine(), helpOf(cmd))
 		}
 		return usage(err)
 	}

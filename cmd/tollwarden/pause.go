@@ -27,7 +27,7 @@ func newPause() *cobra.Command {
 		Example: "  tollwarden pause 1h --reason \"moving the phones to the new network\"",
 	}
 	socket, asJSON := socketFlag(cmd), jsonFlag(cmd)
-	reason := cmd.Flags().String("reason", "", "why, for the record and for those who look at status")
+	reason := cmd.Flags().String("reason", "", "why, a `TEXT` for the record and for those who look at status")
 	cmd.ValidArgsFunction = cobra.FixedCompletions([]cobra.Completion{"15m", "30m", "1h", "2h", "4h"}, cobra.ShellCompDirectiveNoFileComp)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		within, err := config.ParseDuration(args[0])

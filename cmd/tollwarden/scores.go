@@ -50,7 +50,7 @@ func oldName(cmd *cobra.Command, name string) *cobra.Command {
 
 func listScores(cmd *cobra.Command, per func() score.Per) *cobra.Command {
 	socket, asJSON, verbose := socketFlag(cmd), jsonFlag(cmd), verboseFlag(cmd)
-	limit := cmd.Flags().Int("limit", 50, "how many to list")
+	limit := cmd.Flags().Int("limit", 50, "list at most this `NUMBER`")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		list, err := control.Dial(*socket).Scores(cmd.Context(), per().String(), *limit)
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/tollwarden/tollwarden/cmd/tollwarden/settings"
 	"github.com/tollwarden/tollwarden/cmd/tollwarden/setup"
@@ -20,6 +21,22 @@ type setupFlags struct {
 	database, agreed, example, undo, removal, prove *bool
 	given                                           map[string]*[]string // answers, by key
 }
+
+// argumentOf is what the help shows as the argument of a question's flag.
+var argumentOf = map[string]string{
+	"manager": "yes|no", "not_ours": "EXTENSION|ADDRESS,…", "offices": "NETWORK,…", "country": "COUNTRY", "outside_line": "DIGITS", "hours": "HOURS,…",
+	"carriers": "NAME,…", "mail_to": "ADDRESS,…", "mail_server": "HOST:PORT", "mail_from": "ADDRESS", "webhook": "URL", "log": "FILE|add|none",
+	"sip_ports": "PORT,…", "sip_tcp_ports": "PORT,…", "fail2ban": "off|keep", "guests": "keep|refuse", "mode": "protect|watch", "start": "yes|no",
+}
+
+// argument is a flag's value whose help names what it takes, instead of a type of Go's.
+type argument struct {
+	pflag.Value
+	name string
+}
+
+// Type is what the help shows after the flag.
+func (a argument) Type() string { return a.name }
 
 func newSetup() *cobra.Command {
 	cmd := &cobra.Command{
@@ -47,7 +64,10 @@ func newSetup() *cobra.Command {
 	}
 	_ = cmd.Flags().MarkHidden("system-root") // for tests; the flag exists
 	for _, q := range setup.Questions() {
-		f.given[q[0]] = cmd.Flags().StringSlice(strings.ReplaceAll(q[0], "_", "-"), nil, strings.NewReplacer("\"", "", "`", "").Replace(q[1]))
+		name := strings.ReplaceAll(q[0], "_", "-")
+		f.given[q[0]] = cmd.Flags().StringSlice(name, nil, strings.NewReplacer("\"", "", "`", "").Replace(q[1]))
+		flag := cmd.Flags().Lookup(name)
+		flag.Value, flag.DefValue = argument{flag.Value, argumentOf[q[0]]}, ""
 	}
 	cmd.MarkFlagsMutuallyExclusive("undo", "prove", "database", "print-answers")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

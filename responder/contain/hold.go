@@ -1,6 +1,7 @@
 package contain
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,11 +17,13 @@ import (
 func (r *Runner) lock(ctx context.Context, account string, number int64) (detail string, err error) {
 	defer r.begin(account)()
 	first := r.keepLock(account, "")
+	var known string // of an earlier lock
+	r.owner.With(func() { known, _ = r.state.Locks.Get(account) })
 	ctx, cancel := context.WithTimeout(ctx, rotateWithin)
 	defer cancel()
 	was, detail, err := r.accounts.Lock(ctx, account)
 	if was == "" && err == nil {
-		was = unknownContext // locked before, and it is not known from where
+		was = cmp.Or(contexts(known), unknownContext) // locked before
 	}
 	switch {
 	case was != "" && err != nil:

@@ -141,7 +141,7 @@ func (o *Operator) Unlock(ctx context.Context, account string, uid uint32) (deta
 	case locked:
 		detail, err = r.unlock(ctx, account, was)
 	case !stolen && !waits && !limited && !unchanged:
-		return "", cmp.Or(ordinary(account), fmt.Errorf("%w: %s is neither locked nor limited to networks by this daemon, none of its calls are ended, nor is its password known to others", incident.ErrRefused, account))
+		return "", cmp.Or(ordinary(account), fmt.Errorf("%w: %s is not locked or limited, and its password is not known to be stolen", incident.ErrRefused, account))
 	}
 	if (restricted || stolen || waits || limited) && err == nil {
 		r.owner.With(func() { o.ForgetAttack(account) })

@@ -59,7 +59,7 @@ func TestRefusedOrders(t *testing.T) {
 		}
 	}
 	s := newSite(RestrictRule{})
-	if err := orders["unlock"](s, "1002"); !errors.Is(err, incident.ErrRefused) || !strings.Contains(err.Error(), "1002 is neither locked nor limited to networks by this daemon") {
+	if err := orders["unlock"](s, "1002"); !errors.Is(err, incident.ErrRefused) || !strings.Contains(err.Error(), "1002 is not locked or limited") {
 		t.Errorf("unlock of what is not locked: %v", err)
 	}
 }
@@ -142,6 +142,23 @@ func TestLock(t *testing.T) {
 		if got := s.state.Locks.Enforced("1002"); got != c.enforced {
 			t.Errorf("%s: its calls are ended: %t", name, got)
 		}
+	}
+}
+
+// A second lock says what the first one kept, and that emergency calls still work.
+func TestLockTwice(t *testing.T) {
+	s := newSite(RestrictRule{})
+	s.pbx.was = []string{"PJSIP=internal"}
+	if _, err := s.Lock(t.Context(), "1002", 7); err != nil {
+		t.Fatal(err)
+	}
+	s.pbx.was = nil
+	detail, err := s.Lock(t.Context(), "1002", 7)
+	if want := "locked; previous context: PJSIP=internal; emergency calls still work"; err != nil || detail != want {
+		t.Errorf("%q, %v; want %q", detail, err, want)
+	}
+	if was, _ := s.state.Locks.Get("1002"); was != "PJSIP=internal" {
+		t.Errorf("kept %q", was)
 	}
 }
 

@@ -244,12 +244,21 @@ func HasUnit() bool {
 	})
 }
 
+// Where the packages and setup put the daemon's socket and configuration.
+const (
+	usualSocket = "/run/tollwarden.sock"
+	usualConfig = "/etc/tollwarden/tollwarden.toml"
+)
+
 // unreachable explains in one line what to do about a socket that does not answer.
 func (c *Client) unreachable(err error) error {
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("control socket %s: permission denied: run the command as the daemon's user or as root", c.path)
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+		if _, err := os.Stat(usualConfig); c.path == usualSocket && errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("%w, and there is no %s: `tollwarden setup` makes it and starts the daemon", ErrNotRunning, usualConfig)
+		}
 		start := "`tollwarden run`"
 		if HasUnit() {
 			start = "`systemctl start tollwarden`"

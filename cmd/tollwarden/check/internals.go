@@ -19,10 +19,10 @@ func ExplainInternals(w io.Writer, cfg *config.Config) {
 		explainThreshold(w, cfg, t)
 	}
 	explainSpoofable(w, cfg)
-	fmt.Fprintf(w, "SuccessAfterFailures: %d or more failed logins to an account within %s from an IP address, or one to another account, then a successful one; failures of its network count, too, but not where accounts are used. They must be confirmed, and the IP address unknown: one that has logged in within %s is known. A password that an unknown IP address gets out of Asterisk with a nonce made up for it needs no failed logins, nor does a login from another one with a password that is known to be stolen.\n",
+	fmt.Fprintf(w, "SuccessAfterFailures: %d or more failed logins to an extension within %s from an IP address, or one to another extension, then a successful one; failures of its network count, too, but not where extensions are used. They must be confirmed, and the IP address unknown: one that has logged in within %s is known. A password that an unknown IP address gets out of Asterisk with a nonce made up for it needs no failed logins, nor does a login from another one with a password that is known to be stolen.\n",
 		cfg.BreakIn.Failures, config.FormatDuration(cfg.BreakIn.Within), config.FormatDuration(cfg.BreakIn.Known))
-	fmt.Fprintf(w, "NewPlaceAfterFailures: %d or more failed logins of others, or of what may be spoofed, then a successful one from an unknown IP address: it is on probation for 30 days. If the account is used from there for a forbidden call, by a scanner, for five numbers within an hour in countries that it had never called, for five that cost outside working hours, or for a costly call while one from elsewhere is up, this is SuccessAfterFailures.\n", cfg.BreakIn.Failures)
-	fmt.Fprintf(w, "Slow guessing, within %s and where the account is not used: SlowGuesser is %d accounts or %d wrong passwords from one IP address, SlowNetwork %d accounts from one network, SlowAttack %d changes of address on one account, LastingFailures %d wrong passwords for one account over days, GuessingCampaign %d accounts of the site.\n",
+	fmt.Fprintf(w, "NewPlaceAfterFailures: %d or more failed logins of others, or of what may be spoofed, then a successful one from an unknown IP address: it is on probation for 30 days. If the extension is used from there for a forbidden call, by a scanner, for five numbers within an hour in countries that it had never called, for five that cost outside working hours, or for a costly call while one from elsewhere is up, this is SuccessAfterFailures.\n", cfg.BreakIn.Failures)
+	fmt.Fprintf(w, "Slow guessing, within %s and where the extension is not used: SlowGuesser is %d extensions or %d wrong passwords from one IP address, SlowNetwork %d extensions from one network, SlowAttack %d changes of address on one extension, LastingFailures %d wrong passwords for one extension over days, GuessingCampaign %d extensions of the site.\n",
 		config.FormatDuration(cfg.Slow.Within), cfg.Slow.Accounts, cfg.Slow.Failures, cfg.Slow.NetworkAccounts, cfg.Slow.Addresses, cfg.Slow.Failures, cfg.Slow.SiteAccounts)
 	explainNumbers(w, &cfg.Calls)
 	explainSteps(w, cfg)
@@ -44,11 +44,11 @@ func explainNumbers(w io.Writer, c *config.Calls) {
 // explainBreaker says how many extensions are taken from their owners without a person.
 func explainBreaker(w io.Writer, cfg *config.Config) {
 	if cfg.Breaker.Accounts == 0 {
-		fmt.Fprintln(w, "Passwords are changed and accounts locked however many there are.")
+		fmt.Fprintln(w, "Passwords are changed and extensions locked however many there are.")
 		return
 	}
 	fmt.Fprintf(w, "At most %s within %s have their password changed, are locked or lose their registrations; further ones wait for you, and meanwhile only their calls abroad and to premium and satellite numbers are ended.\n",
-		incident.Count(cfg.Breaker.Accounts, "account"), config.FormatDuration(cfg.Breaker.Within))
+		incident.Count(cfg.Breaker.Accounts, "extension"), config.FormatDuration(cfg.Breaker.Within))
 }
 
 // explainSpoofable says how long addresses and networks are banned that may be
@@ -60,9 +60,9 @@ func explainSpoofable(w io.Writer, cfg *config.Config) {
 		last = ", then until you release it"
 	}
 	first := config.FormatDuration(b.Spoofable[0])
-	fmt.Fprintf(w, "An IP address that may be spoofed is banned for %s%s, on UDP port %s and the other UDP ports on which Asterisk takes SIP and IAX2 only; always for %s if an account was used in its neighbourhood (/16, IPv6: /32) in the last 90 days, or, on all ports, if its event came over TCP or TLS. This does not count as an offence.\n",
+	fmt.Fprintf(w, "An IP address that may be spoofed is banned for %s%s, on UDP port %s and the other UDP ports on which Asterisk takes SIP and IAX2 only; always for %s if an extension was used in its neighbourhood (/16, IPv6: /32) in the last 90 days, or, on all ports, if its event came over TCP or TLS. Such a ban does not lengthen the next one.\n",
 		ladderWords(b.Spoofable), last, output.Join(cfg.Firewall.SIPPorts), first)
-	fmt.Fprintf(w, "A network (/24, IPv6: /56 or /48) whose members take turns is closed for %s, on the same ports, if no account was used in its neighbourhood.\n",
+	fmt.Fprintf(w, "A network (/24, IPv6: /56 or /48) whose members take turns is closed for %s, on the same ports, if no extension was used in its neighbourhood.\n",
 		ladderWords(b.Spoofable))
 }
 

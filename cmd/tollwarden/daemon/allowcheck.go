@@ -66,7 +66,7 @@ func (c *configuration) checkAllowList(now time.Time) control.Check {
 	}
 	covered := config.Covered(prefixes)
 	if check.OK = !covered.Huge(); !check.OK {
-		check.Detail = coverWords(covered) + ": remove the largest networks with `tollwarden allow remove ADDR`, or from firewall.allow"
+		check.Detail = coverWords(covered) + ": remove the largest networks with `tollwarden allow remove ADDRESS`, or from firewall.allow"
 		return check
 	}
 	if check.Detail = strings.Join(c.allowWarnings(now, list, covered), "; "); check.Detail == "" {

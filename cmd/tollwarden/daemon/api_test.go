@@ -179,7 +179,7 @@ func TestAccountsByHand(t *testing.T) {
 	done, err = s.api.Unlock(ctx, order)
 	answered(t, "unlock", done.Message, err, "unlocked 1001")
 	_, err = s.api.Unlock(ctx, order)
-	answered(t, "unlock again", "", err, "neither locked nor limited to networks")
+	answered(t, "unlock again", "", err, "not locked or limited")
 	_, err = s.api.Lock(ctx, control.AccountOrder{Account: "1009"})
 	answered(t, "lock of an unknown account", "", err, "1009")
 	_, err = s.api.Trust(ctx, control.TrustOrder{Account: "1001", Address: netip.MustParseAddr("203.0.113.9")})

@@ -120,7 +120,7 @@ func (k *kernel) check(now time.Time) control.Check {
 // help, so it is no part of the check "kernel", which feeds the watchdog.
 func checkRoom(_ time.Time, senses responder.Senses) control.Check {
 	if senses.TableFull {
-		return control.Check{Name: "room", Detail: "the kernel's table is full: the bans that end last are in force, new ones are refused until others end or `tollwarden unban ADDR` makes room"}
+		return control.Check{Name: "room", Detail: "the kernel's table is full: the bans that end last are in force, new ones are refused until others end or `tollwarden unban ADDRESS` makes room"}
 	}
 	return control.Check{Name: "room", OK: true, Detail: "the kernel's table has room for all bans"}
 }

@@ -38,6 +38,9 @@ func (t *Table) Flush() {
 		}
 	}
 	var text strings.Builder
+	if len(t.rows) == 1 {
+		defer func() { _, _ = io.WriteString(t.w, "(none)\n") }()
+	}
 	for n, row := range t.rows {
 		for i, c := range row {
 			pad := ""

@@ -78,3 +78,12 @@ func TestJSON(t *testing.T) {
 		t.Errorf("%q", lines.String())
 	}
 }
+
+// An empty list says that it is empty.
+func TestEmptyTable(t *testing.T) {
+	var b bytes.Buffer
+	NewTable(&b, "ID", "WHO").Flush()
+	if got := b.String(); got != "ID  WHO\n(none)\n" {
+		t.Errorf("%q", got)
+	}
+}

@@ -102,7 +102,7 @@ func (s *Setup) proven(status control.Status, p control.Proof) {
 	}
 	fmt.Fprintln(s.Out, "The kernel drops what Tollwarden blocks: it has tried that, too.")
 	if !p.Seen {
-		fmt.Fprintf(s.Out, "\nRUNNING, BUT NOT PROVEN OVER SIP: the reason is above, and %s tries again.\n", incident.Command("setup", "--prove"))
+		fmt.Fprintf(s.Out, "\nRUNNING, BUT NOT TRIED OVER SIP: the reason is above, and %s tries again.\n", incident.Command("setup", "--prove"))
 		return
 	}
 	fmt.Fprintln(s.Out, "\nYOU ARE PROTECTED. `tollwarden status` says at any time whether you still are.")

@@ -2,6 +2,7 @@ package setup
 
 import (
 	"fmt"
+	"net"
 	"net/mail"
 	"net/netip"
 	"net/url"
@@ -26,6 +27,8 @@ type question struct {
 	found func(f *site, a Answers) []string
 	// propose is the answer unless there is one.
 	propose func(f *site, a Answers) []string
+	// tidy brings one text of an answer into the usual form; nil leaves it alone.
+	tidy func(word string) string
 	// check says what is wrong with one text of an answer; nil takes any.
 	check func(f *site, a Answers, word string) error
 	// skip leaves the question out; nil asks it always.
@@ -110,10 +113,11 @@ var questions = []*question{
 		ask:  `Where is this PBX (two letters, such as "GB")?`,
 		help: `two letters, such as "GB": without it, calls abroad are hard to tell`,
 		found: func(f *site, _ Answers) []string {
+			const why = "Stolen passwords are used for calls abroad: without the country, few of those are recognised."
 			if f.doubt != "" {
-				return []string{"Asterisk's tones are those of " + f.country + ": " + f.doubt + "."}
+				return []string{why, "Asterisk's dial tones are those of " + f.country + ", but " + f.doubt + "."}
 			}
-			return []string{"Stolen passwords are used for calls abroad, so the country matters."}
+			return []string{why}
 		},
 		propose: func(f *site, _ Answers) []string {
 			if f.doubt != "" || f.country == "" {
@@ -122,11 +126,15 @@ var questions = []*question{
 			return words(f.country)
 		},
 		check: func(_ *site, _ Answers, word string) error {
-			if word != strings.ToUpper(word) || phonenumbers.GetCountryCodeForRegion(word) == 0 {
-				return fmt.Errorf(`%q: want two capital letters, such as "GB" or "US"`, word)
+			switch {
+			case phonenumbers.GetCountryCodeForRegion(word) != 0:
+				return nil
+			case word == "UK":
+				return fmt.Errorf(`%q: the code of the United Kingdom is "GB"`, word)
 			}
-			return nil
+			return fmt.Errorf(`%q is not the code of a country: want two letters, such as "GB" or "US"`, word)
 		},
+		tidy: strings.ToUpper,
 	},
 	{
 		key: "outside_line", title: "Outside line", list: true,
@@ -196,6 +204,12 @@ var questions = []*question{
 			}
 			return nil
 		},
+		check: func(_ *site, _ Answers, word string) error {
+			if host, p, err := net.SplitHostPort(word); err != nil || host == "" || port(nil, nil, p) != nil {
+				return fmt.Errorf(`%q: want host:port, such as "mail.example.org:587"`, word)
+			}
+			return nil
+		},
 		skip: func(_ *site, a Answers) bool { return len(a["mail_to"]) == 0 },
 	},
 	{
@@ -228,7 +242,7 @@ var questions = []*question{
 			case complete:
 				return []string{"Asterisk writes all that is needed to " + best.path + "."}
 			case best.path != "":
-				return []string{best.path + " lacks lines of some kinds.", `"add" adds the line "` + ourLog + " => " + ourLevels + `" to logger.conf.`}
+				return []string{best.path + " does not hold all that is needed: NOTICE, WARNING, ERROR and SECURITY lines.", `"add" adds the line "` + ourLog + " => " + ourLevels + `" to logger.conf.`}
 			}
 			return []string{"No log has NOTICE lines, which show attackers that hide from the manager interface.", `"add" adds the line "` + ourLog + " => " + ourLevels + `" to logger.conf.`}
 		},
@@ -250,7 +264,7 @@ var questions = []*question{
 		ask:  "UDP ports that a block closes:",
 		help: "UDP ports that a block closes, besides those that Asterisk names",
 		found: func(*site, Answers) []string {
-			return []string{"Ports that Asterisk uses are found by themselves. Add one that this machine or a container redirects to Asterisk."}
+			return []string{"Asterisk's own ports are found automatically. Add those that this machine or a container redirects to Asterisk."}
 		},
 		propose: func(f *site, _ Answers) []string { return numbers(config.Default().Firewall.SIPPorts, f.udp) },
 		check:   port,
@@ -320,7 +334,7 @@ func Questions() (list [][2]string) {
 func (q *question) answerOf(f *site, a Answers, given []string) ([]string, error) {
 	if len(q.choices) > 0 {
 		if len(given) != 1 {
-			return nil, fmt.Errorf("want one of %s", strings.Join(q.choices, ", "))
+			return nil, fmt.Errorf("answer %s", strings.Join(q.choices, " or "))
 		}
 		for i, answer := range []string{yes, no} { // to a question that begins as if that were one
 			if strings.HasPrefix(answer, strings.ToLower(given[0])) && !slices.Contains(q.choices, answer) {
@@ -332,7 +346,13 @@ func (q *question) answerOf(f *site, a Answers, given []string) ([]string, error
 				return []string{c}, nil
 			}
 		}
-		return nil, fmt.Errorf("%q: want one of %s", given[0], strings.Join(q.choices, ", "))
+		return nil, fmt.Errorf("%q: answer %s", given[0], strings.Join(q.choices, " or "))
+	}
+	if q.tidy != nil {
+		given = slices.Clone(given)
+		for i, w := range given {
+			given[i] = q.tidy(w)
+		}
 	}
 	for _, w := range given {
 		if q.check == nil {

@@ -177,7 +177,7 @@ func TestInterview(t *testing.T) {
 		"1002",                              // not ours
 		"203.0.113.0/24, 198.51.100.0/24",   // where the thief is
 		"198.51.100.0/24, home.example.org", // offices
-		"gb", "GB", "", "Mon-Fri 9-5", "Mon-Fri 09:00-17:00", "trunk-*",
+		"Britain", "gb", "", "Mon-Fri 9-5", "Mon-Fri 09:00-17:00", "trunk-*",
 		"ops@example.org", "mail.example.org:25", "pbx@example.org", "https://chat.example.org/x",
 		"", "", "", // log, ports
 		"off", "watch", "", "y", "",
@@ -187,7 +187,7 @@ func TestInterview(t *testing.T) {
 	}
 	for _, want := range []string{
 		"extension 1001 from 198.51.100.7 (Snom[2J)", "extension 1003 from 198.51.100.8", `"1009": no such extension or IP address is signed in`,
-		"203.0.113.0/24: extension 1002 is signed in from there", "want two capital letters", "want days and times", "fail2ban runs and watches Asterisk, too: asterisk.",
+		"203.0.113.0/24: extension 1002 is signed in from there", "is not the code of a country: want two letters", "want days and times", "fail2ban runs and watches Asterisk, too: asterisk.",
 		"tollwarden rotate 1002 --expire", "tollwarden ban 203.0.113.9 --for 30d",
 	} {
 		if !strings.Contains(out.String(), want) {
@@ -267,8 +267,12 @@ func TestWhatIsInTheWay(t *testing.T) {
 		}, "the manager interface is off"},
 		"a broken configuration": {func(s *Setup) { put(t, s.config(), "x") }, "mend it first"},
 		"a secret":               {func(s *Setup) { put(t, s.secretFile(), "x") }, "move it away first"},
-		"a wrong answer":         {func(s *Setup) { s.Given["country"] = []string{"Britain"} }, "country: \"Britain\": want two capital letters"},
-		"no mail server":         {func(s *Setup) { s.Given["mail_to"] = []string{"a@example.org"}; s.Given["mail_server"] = nil }, "mail_server: missing"},
+		"a name of a country":    {func(s *Setup) { s.Given["country"] = []string{"uk"} }, "country: \"UK\": the code of the United Kingdom is \"GB\""},
+		"no port of a server": {func(s *Setup) {
+			s.Given["mail_to"], s.Given["mail_server"] = []string{"a@example.org"}, []string{"mail.example.org"}
+		}, "mail_server: \"mail.example.org\": want host:port"},
+		"a wrong answer": {func(s *Setup) { s.Given["country"] = []string{"Britain"} }, "country: \"BRITAIN\" is not the code of a country"},
+		"no mail server": {func(s *Setup) { s.Given["mail_to"] = []string{"a@example.org"}; s.Given["mail_server"] = nil }, "mail_server: missing"},
 		"no reload": {func(s *Setup) {
 			s.Run = (&machine{refuses: map[string]bool{"asterisk -rx manager reload": true}}).run
 		}, "Asterisk did not reload it: run the command above"},
@@ -306,8 +310,8 @@ func TestServiceIsStartedAndProven(t *testing.T) {
 	}{
 		"protected":    {"enforce", healthy, seen, []string{"as tollwarden-canary-X, from 127.0.0.1, and saw that attempt 3ms later", "YOU ARE PROTECTED", "Also to be seen to: countermeasures: rotating"}, ""},
 		"watching":     {"observe", healthy, seen, []string{"ATTACKS ARE SEEN, BUT NOT STOPPED"}, ""},
-		"no SIP":       {"enforce", healthy, control.Proof{Why: "no answer"}, []string{"Over SIP nothing could be tried: no answer", "RUNNING, BUT NOT PROVEN OVER SIP: the reason is above, and `tollwarden setup --prove` tries again"}, ""},
-		"guests":       {"enforce", healthy, control.Proof{To: seen.To, Answer: 404, Why: "no event"}, []string{"asks unknown extensions for no password", "RUNNING, BUT NOT PROVEN OVER SIP"}, ""},
+		"no SIP":       {"enforce", healthy, control.Proof{Why: "no answer"}, []string{"Over SIP nothing could be tried: no answer", "RUNNING, BUT NOT TRIED OVER SIP: the reason is above, and `tollwarden setup --prove` tries again"}, ""},
+		"guests":       {"enforce", healthy, control.Proof{To: seen.To, Answer: 404, Why: "no event"}, []string{"asks unknown extensions for no password", "RUNNING, BUT NOT TRIED OVER SIP"}, ""},
 		"no kernel":    {"enforce", []control.Check{{Name: "events", OK: true}, {Name: "kernel", Detail: "no room"}}, seen, []string{"Missing: kernel: no room\n  To fix it: `tollwarden check`"}, "NOT PROTECTED YET"},
 		"deaf":         {"enforce", healthy, control.Proof{To: seen.To, Answer: 401, Why: "no event named it"}, []string{"Missing: no event named it\n  To fix it:"}, "NOT PROTECTED YET"},
 		"did not come": {"", nil, seen, nil, "the daemon did not start"},
@@ -357,3 +361,15 @@ type fakeDaemon struct {
 func (d fakeDaemon) Status() control.Status { return d.status }
 
 func (d fakeDaemon) Prove(context.Context, uint32) (control.Proof, error) { return d.proof, nil }
+
+// Small letters do for a country.
+func TestCountryInSmallLetters(t *testing.T) {
+	for _, q := range questions {
+		if q.key != "country" {
+			continue
+		}
+		if got, err := q.answerOf(&site{}, Answers{}, []string{"gb"}); err != nil || len(got) != 1 || got[0] != "GB" {
+			t.Errorf("%q, %v", got, err)
+		}
+	}
+}

@@ -85,7 +85,7 @@ func (s *Setup) Go(ctx context.Context) error {
 	s.introduce(&f, current != nil)
 	a, err := s.interview(&f, s.Given, current)
 	if errors.Is(err, errAborted) {
-		fmt.Fprintln(s.Out, "Nothing was written.")
+		fmt.Fprintln(s.Out, "Nothing was written. `tollwarden setup` asks again.")
 		return nil
 	}
 	if err != nil {
@@ -100,7 +100,7 @@ func (s *Setup) Go(ctx context.Context) error {
 	}
 	s.summary(&f, a, list)
 	if !agree(s.In, s.Out, s.Agreed, s.agreement(list, a)) {
-		fmt.Fprintln(s.Out, "Nothing was written.")
+		fmt.Fprintln(s.Out, "Nothing was written. `tollwarden setup` asks again.")
 		return nil
 	}
 	return s.carryOut(ctx, &f, a, list)
