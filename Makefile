@@ -3,7 +3,7 @@
 
 GO ?= go
 
-.PHONY: demo test lint build man lab fmt bench bench-peers bench-check clean chaos soak packages release release-check flood flood-hour month
+.PHONY: demo test lint build man lab fmt bench bench-peers bench-check clean chaos soak packages release release-check report-picture flood flood-hour month
 
 ## demo: the main job on the embedded default: an attack, and how it ends
 demo:
@@ -104,6 +104,11 @@ release:
 ## installed, upgraded, removed and purged in a fresh Debian 12 and with rpm; takes minutes
 release-check: prepare
 	TOLLWARDEN_RELEASE=all $(GO) test -count=1 -timeout 30m -v ./packaging/...
+
+## report-picture: the README's picture, of the report of a break-in in the lab
+report-picture: prepare
+	TOLLWARDEN_REPORT=$(CURDIR)/bin/report.html $(GO) test -count=1 ./test -run '^TestBreakInIsContained$$'
+	chromium --headless=new --no-sandbox --disable-gpu --hide-scrollbars --window-size=860,745 --screenshot=docs/report.png file://$(CURDIR)/bin/report.html
 
 ## month: the generated month of three sites, with all 20 seeds (`make test` plays one)
 month:

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -87,19 +88,33 @@ func holderOf(name string) (*unix.Ucred, error) {
 }
 
 // mayHaveTable says whether a process could have a table: it is root's or our own user's, or
-// has CAP_NET_ADMIN.
+// has CAP_NET_ADMIN here. Any user gets that in a user namespace of their own, and by a
+// program of root's that inherits the socket: neither counts.
 func mayHaveTable(p *unix.Ucred) bool {
 	if p.Uid == 0 || int(p.Uid) == os.Geteuid() {
 		return true
 	}
-	status, err := os.ReadFile("/proc/" + strconv.Itoa(int(p.Pid)) + "/status")
+	process := "/proc/" + strconv.Itoa(int(p.Pid))
+	status, err := os.ReadFile(process + "/status")
 	if err != nil {
 		return false
 	}
-	_, caps, ok := bytes.Cut(status, []byte("\nCapEff:\t"))
-	caps, _, _ = bytes.Cut(caps, []byte("\n"))
-	mask, err := strconv.ParseUint(string(caps), 16, 64)
-	return ok && err == nil && mask&(1<<unix.CAP_NET_ADMIN) != 0
+	for uid := range strings.FieldsSeq(statusLine(status, "Uid:")) {
+		if uid != strconv.Itoa(int(p.Uid)) {
+			return false // it has become another program, or another process has its number
+		}
+	}
+	theirs, err := os.Readlink(process + "/ns/user")
+	ours, err2 := os.Readlink("/proc/self/ns/user")
+	mask, err3 := strconv.ParseUint(statusLine(status, "CapEff:"), 16, 64)
+	return errors.Join(err, err2, err3) == nil && theirs == ours && mask&(1<<unix.CAP_NET_ADMIN) != 0
+}
+
+// statusLine is the value of a line of /proc/PID/status.
+func statusLine(status []byte, name string) string {
+	_, value, _ := bytes.Cut(status, []byte("\n"+name))
+	value, _, _ = bytes.Cut(value, []byte("\n"))
+	return string(bytes.TrimSpace(value))
 }
 
 // processWords names a process, unless it is in another PID namespace.

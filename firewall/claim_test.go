@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -37,16 +39,37 @@ func TestClaim(t *testing.T) {
 	}
 }
 
-// Any user can take the name; that keeps no daemon from protecting the site.
+// Any user can take the name; that keeps no daemon from protecting the site: not with all
+// capabilities of a user namespace, and not by a program of root's that inherits the socket.
 func TestWhoMayHaveTheTable(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("starts processes of other users")
+	}
+	const somebody = 4711
+	start := func(as *syscall.SysProcAttr) int32 {
+		cmd := exec.Command("sleep", "60")
+		cmd.SysProcAttr = as
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+		return int32(cmd.Process.Pid)
+	}
+	id := []syscall.SysProcIDMap{{ContainerID: 0, HostID: somebody, Size: 1}}
+	unprivileged := start(&syscall.SysProcAttr{Credential: &syscall.Credential{Uid: somebody, Gid: somebody}})
+	capable := start(&syscall.SysProcAttr{Credential: &syscall.Credential{Uid: somebody, Gid: somebody}, AmbientCaps: []uintptr{unix.CAP_NET_ADMIN}})
+	namespaced := start(&syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWUSER, UidMappings: id, GidMappings: id, Credential: &syscall.Credential{}})
 	for name, tt := range map[string]struct {
 		who  unix.Ucred
 		want bool
 	}{
 		"root":                       {unix.Ucred{Uid: 0, Pid: 1}, true},
 		"our own user":               {unix.Ucred{Uid: uint32(os.Geteuid()), Pid: 1}, true},
-		"a user with CAP_NET_ADMIN":  {unix.Ucred{Uid: 4711, Pid: int32(os.Getpid())}, os.Geteuid() == 0},
-		"a process that is not seen": {unix.Ucred{Uid: 4711, Pid: 0}, false},
+		"a user with CAP_NET_ADMIN":  {unix.Ucred{Uid: somebody, Pid: capable}, true},
+		"a user":                     {unix.Ucred{Uid: somebody, Pid: unprivileged}, false},
+		"in a user namespace":        {unix.Ucred{Uid: somebody, Pid: namespaced}, false},
+		"now a program of root's":    {unix.Ucred{Uid: somebody, Pid: int32(os.Getpid())}, false},
+		"a process that is not seen": {unix.Ucred{Uid: somebody, Pid: 0}, false},
 	} {
 		if got := mayHaveTable(&tt.who); got != tt.want {
 			t.Errorf("%s: %v", name, got)

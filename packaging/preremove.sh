@@ -10,7 +10,8 @@ esac
 if [ -d /run/systemd/system ]; then
 	systemctl disable --now tollwarden.service tollwarden-hook.socket || true
 fi
-/usr/sbin/tollwarden down || /usr/sbin/tollwarden down --table tollwarden || true
+# Without systemd, nobody else stops a daemon that would restore its table.
+/usr/sbin/tollwarden down --stop || /usr/sbin/tollwarden down --table tollwarden || true
 rm -f /run/tollwarden.sock
 if [ -e /etc/tollwarden/setup.json ]; then
 	/usr/sbin/tollwarden setup --undo --keep-configuration || true

@@ -42,7 +42,7 @@ func TestCallsSurviveAReload(t *testing.T) {
 	}
 	call("00442079460001")
 	call("00442079460002")
-	wants("NewCountry", "GB")
+	wants("NewCountry", "United Kingdom")
 	for _, s := range []string{"CallRate", "ConcurrentCalls", "ForbiddenDestination", "two"} {
 		if said := reasons(s); len(said) > 0 {
 			t.Fatalf("before the reload, %s: %s", s, said)
@@ -60,6 +60,6 @@ func TestCallsSurviveAReload(t *testing.T) {
 		t.Errorf("a country called before the reload is new: %s", said)
 	}
 	call("0033142685300")
-	wants("ForbiddenDestination", "FR")
-	wants("two", "FR")
+	wants("ForbiddenDestination", "France")
+	wants("two", "France")
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -93,6 +94,7 @@ var elsewhere = map[string][2]string{
 	"tollwarden import ipset blacklist --dry-run":                    {"../cmd/tollwarden/blocklist/read_test.go", "ipset"},
 	"tollwarden import nft 'inet filter blackhole' --dry-run":        {"../cmd/tollwarden/blocklist/read_test.go", "nft"},
 	"tollwarden forget 1006 --yes":                                   {"backup_test.go", `"--yes"`},
+	"tollwarden restore site.backup":                                 {"backup_test.go", `"restore"`},
 	"tollwarden trust 1006 198.51.100.7":                             {"probation_test.go", `"trust"`},
 	"tollwarden compromise 1006":                                     {"probation_test.go", `"compromise"`},
 }
@@ -218,4 +220,41 @@ func TestBuildIsStatic(t *testing.T) {
 		t.Errorf("the binary has %d bytes, %v; want 36 MB at most", info.Size(), err)
 	}
 	t.Logf("the binary has %.1f MB", float64(info.Size())/1e6)
+}
+
+// link matches a link to a file of the repository or to a section.
+var link = regexp.MustCompile(`\]\(([^):# ]*)(?:#([^) ]+))?\)`)
+
+// Every link of a document leads to a file or a section that exists.
+func TestDocumentsLinkToWhatExists(t *testing.T) {
+	for _, file := range append(documents(t), "../CONTRIBUTING.md") {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range link.FindAllStringSubmatch(string(text), -1) {
+			target := file
+			if m[1] != "" {
+				target = filepath.Join(filepath.Dir(file), m[1])
+			}
+			linked, err := os.ReadFile(target)
+			if info, serr := os.Stat(target); serr == nil && info.IsDir() {
+				err = nil
+			}
+			if err != nil || m[2] != "" && !slices.Contains(sections(string(linked)), m[2]) {
+				t.Errorf("%s: %s: %v", file, m[0], err)
+			}
+		}
+	}
+}
+
+// sections are the anchors of a document's headings, as GitHub makes them.
+func sections(text string) (anchors []string) {
+	for line := range strings.Lines(text) {
+		if heading := strings.TrimLeft(line, "#"); len(heading) < len(line) {
+			heading = regexp.MustCompile(`[^\pL\pN _-]`).ReplaceAllString(strings.ToLower(strings.TrimSpace(heading)), "")
+			anchors = append(anchors, strings.ReplaceAll(heading, " ", "-"))
+		}
+	}
+	return anchors
 }

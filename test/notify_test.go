@@ -33,12 +33,16 @@ type postbox struct {
 
 func newPostbox(t *testing.T) *postbox {
 	t.Helper()
-	p := &postbox{}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.address = listener.Addr().String()
+	return postboxAt(t, listener)
+}
+
+// postboxAt is one that takes its letters at a listener, and closes it with the test.
+func postboxAt(t *testing.T, listener net.Listener) *postbox {
+	p := &postbox{address: listener.Addr().String()}
 	server := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return letterbox{p}, nil }))
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(listener) }()
@@ -46,11 +50,20 @@ func newPostbox(t *testing.T) *postbox {
 	return p
 }
 
-// got are the letters so far, their soft line ends taken out.
-func (p *postbox) got() []string {
+// raw are the letters so far.
+func (p *postbox) raw() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.letters)
+}
+
+// got are the letters so far, their soft line ends taken out.
+func (p *postbox) got() []string {
+	list := p.raw()
+	for i, letter := range list {
+		list[i] = strings.ReplaceAll(letter, "=\r\n", "")
+	}
+	return list
 }
 
 // letterbox is one conversation.
@@ -64,7 +77,7 @@ func (l letterbox) Data(r io.Reader) error {
 	b, err := io.ReadAll(r)
 	l.p.mu.Lock()
 	defer l.p.mu.Unlock()
-	l.p.letters = append(l.p.letters, strings.ReplaceAll(string(b), "=\r\n", ""))
+	l.p.letters = append(l.p.letters, string(b))
 	return err
 }
 

@@ -80,6 +80,7 @@ type Parser struct {
 	form    form      // of the last entry
 	carried int       // the next bytes may be a sender's text
 	longest int       // line in that text
+	brought int       // the next bytes may be text that an entry of Asterisk's brought with it
 	console console
 	doubted Trust // the widest of the entries so far
 
@@ -115,8 +116,8 @@ func (p *Parser) Line(line []byte, emit func(*Record)) {
 			return
 		}
 	}
-	carried := p.carried > 0
-	p.carried = max(0, p.carried-len(line)-1)
+	carried, brought := p.carried > 0, p.brought > 0
+	p.carried, p.brought = max(0, p.carried-len(line)-1), max(0, p.brought-len(line)-1)
 	undated := p.Counts.Undated
 	e, at, ok := p.entry(&w)
 	if p.torn.room > 0 {
@@ -128,7 +129,7 @@ func (p *Parser) Line(line []byte, emit func(*Record)) {
 		return
 	}
 	if !ok {
-		p.notEntry(&w, line, p.Counts.Undated > undated, emit)
+		p.notEntry(&w, line, p.Counts.Undated > undated || brought, emit)
 		return
 	}
 	p.Flush(emit)
@@ -146,7 +147,10 @@ func (p *Parser) Line(line []byte, emit func(*Record)) {
 	}
 	p.form = w.form
 	p.read(line, &w, &e, Record{At: at, Doubtful: trust != Own, carried: carried})
-	p.carry(carrier(&e))
+	if n := carrier(&e); n > 0 {
+		p.carry(n)
+		p.brought = carriedWithin
+	}
 }
 
 // join joins a line that a container's runtime cut into pieces.
@@ -243,8 +247,10 @@ func (p *Parser) Trust() Trust {
 	return p.doubted
 }
 
-// notEntry handles a line that is none of Asterisk's logger, or whose date is unknown.
-func (p *Parser) notEntry(w *wrapped, line []byte, undated bool, emit func(*Record)) {
+// notEntry handles a line that is none of Asterisk's logger, or whose date is unknown. known
+// says that the line shows nothing about whose log this is: it is counted as undated, or may
+// be a sender's, who would make the log look like another program's.
+func (p *Parser) notEntry(w *wrapped, line []byte, known bool, emit func(*Record)) {
 	blank := len(bytes.TrimSpace(w.text)) == 0
 	shown := w.ours && isConsoleText(w.text)
 	opening := w.ours && isOpening(w.text)
@@ -252,7 +258,7 @@ func (p *Parser) notEntry(w *wrapped, line []byte, undated bool, emit func(*Reco
 		p.console.others++
 	}
 	switch {
-	case blank, undated:
+	case blank, known:
 	case !w.ours, w.form != formBare, shown, opening:
 		p.Counts.Others++
 	default:

@@ -157,3 +157,17 @@ func TestPiecesWithoutEnd(t *testing.T) {
 		t.Errorf("%d bytes", n)
 	}
 }
+
+// Line feeds in a name do not make Asterisk's log look like another program's.
+func TestForeignLinesInNames(t *testing.T) {
+	p := &Parser{Clock: Clock{Latest: noon}}
+	text := stamp + "WARNING[55] chan_iax2.c: Host 192.0.2.66:4569 failed to authenticate as " + strings.Repeat("x\n", 100)
+	foundShared(p, strings.Repeat(text, 5)+next)
+	if c := p.Counts; c.Foreign*2 > c.Lines || c.Entries != 6 {
+		t.Errorf("%+v", c)
+	}
+	p = &Parser{Clock: Clock{Latest: noon}}
+	if foundShared(p, strings.Repeat("GET / HTTP/1.1\n", 100)); p.Counts.Foreign != 100 {
+		t.Errorf("another program's log: %+v", p.Counts)
+	}
+}

@@ -37,9 +37,6 @@ func carrier(e *entry) int {
 
 // carry notes that further lines of up to so many bytes may be a sender's text.
 func (p *Parser) carry(longest int) {
-	if longest == 0 {
-		return
-	}
 	if p.carried == 0 {
 		p.longest = 0
 	}

@@ -232,8 +232,12 @@ var errInterrupted = errors.New("interrupted: the daemon ends no further call, b
 // unitFolders are where systemd looks for units.
 var unitFolders = []string{"/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"}
 
-// HasUnit says whether systemd has a unit for the daemon, as with the packages.
+// HasUnit says whether systemd runs here, as in few containers, and has a unit for the daemon,
+// as with the packages.
 func HasUnit() bool {
+	if _, err := os.Stat("/run/systemd/system"); err != nil { // sd_booted(3)
+		return false
+	}
 	return slices.ContainsFunc(unitFolders, func(folder string) bool {
 		_, err := os.Stat(filepath.Join(folder, "tollwarden.service"))
 		return err == nil

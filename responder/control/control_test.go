@@ -347,6 +347,9 @@ func TestNobodyThere(t *testing.T) {
 	if _, err := control.Dial(path).Status(t.Context()); !errors.Is(err, control.ErrNotRunning) {
 		t.Errorf("dead socket: %v", err)
 	}
+	if err := control.Dial(path).Stop(t.Context()); !errors.Is(err, control.ErrNotRunning) {
+		t.Errorf("stop: %v", err)
+	}
 	s, err := control.Listen(path, &fakeDaemon{})
 	if err != nil {
 		t.Fatalf("a dead daemon's socket blocks the new one: %v", err)

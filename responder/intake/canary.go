@@ -107,11 +107,12 @@ func (c *Canaries) heard(now time.Time, s Sensor, e *event.Event) (made bool) {
 	return false
 }
 
-// guessHeard takes an event of SIP with a name that may be a guess's. Only an unknown
-// extension from this machine is one: chan_sip puts the number that somebody dials in the
-// place of the extension, and whoever knew the name could guess passwords unseen.
+// guessHeard takes an event of SIP with a name that may be a guess's. Only an extension from
+// this machine that is unknown, or asked for its password, is one: chan_sip puts the number that
+// somebody dials in the place of the extension, and whoever knew the name could guess passwords
+// unseen.
 func (c *Canaries) guessHeard(now time.Time, s Sensor, e *event.Event) (made bool) {
-	if e.Kind != event.InvalidAccountID {
+	if e.Kind != event.InvalidAccountID && e.Kind != event.ChallengeSent { // the latter of chan_sip
 		return false
 	}
 	for _, g := range c.guesses {

@@ -199,7 +199,7 @@ func (f *facts) nextIfOurs() (next []string) {
 	for _, s := range f.stepsDone(incident.StepBan) {
 		if s.device() {
 			next = append(next, f.say("next.device", "address", s.target, "command", incident.Command("unban", s.Target)))
-		} else {
+		} else if !slices.ContainsFunc(blocked, func(b step) bool { return b.Target == s.Target }) { // a longer ban may follow a short one
 			blocked = append(blocked, s)
 		}
 	}

@@ -62,10 +62,10 @@ func (f *facts) callTable() *Table {
 	if len(f.calls) == 0 {
 		return nil
 	}
-	t := &Table{Columns: []Column{
+	t := &Table{Stack: true, Columns: []Column{
 		{Name: f.say("calls.began")},
-		{Name: f.say("calls.number")},
-		{Name: f.say("calls.country")},
+		{Name: f.say("calls.number"), Free: true},
+		{Name: f.say("calls.country"), Free: true},
 		{Name: f.say("calls.answered")},
 		{Name: f.say("calls.lasted"), Right: true},
 		{Name: f.say("calls.cost"), Right: true},

@@ -1,6 +1,7 @@
 package report_test
 
 import (
+	"bytes"
 	"net/netip"
 	"strings"
 	"testing"
@@ -57,5 +58,23 @@ func TestJoinedIncident(t *testing.T) {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in %s", want, got)
 		}
+	}
+}
+
+// An address that was blocked briefly, then longer, is released with one command.
+func TestAddressBlockedTwice(t *testing.T) {
+	i := breakIn()
+	for _, s := range i.Steps {
+		if s.Step == incident.StepBan {
+			i.Steps = append(i.Steps, s)
+			break
+		}
+	}
+	var text bytes.Buffer
+	if err := report.Of(i, time.UTC).Text(&text); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(text.String(), "tollwarden unban 203.0.113.9 --forgive"); n != 1 {
+		t.Errorf("it names the command %d times:\n%s", n, &text)
 	}
 }

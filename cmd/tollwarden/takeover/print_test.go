@@ -57,3 +57,13 @@ func TestOwnNetwork(t *testing.T) {
 		t.Errorf("this host: %v, %v", list, err)
 	}
 }
+
+// A list that is imported while no daemon runs cuts off nobody who is logged in.
+func TestBansThatCutOff(t *testing.T) {
+	people := []netip.Addr{netip.MustParseAddr("198.51.100.7"), {}}
+	for prefix, want := range map[string]string{"198.51.100.7/32": "somebody is logged in by SSH from 198.51.100.7", "198.51.0.0/16": "somebody is logged in by SSH from 198.51.100.7", "198.51.100.8/32": ""} {
+		if got := cutsOff(netip.MustParsePrefix(prefix), people); got != want {
+			t.Errorf("%s: %q, want %q", prefix, got, want)
+		}
+	}
+}

@@ -4,9 +4,12 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"net/netip"
 	"os"
 	"slices"
 
+	"github.com/tollwarden/tollwarden/cmd/tollwarden/operator"
 	"github.com/tollwarden/tollwarden/cmd/tollwarden/settings"
 	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/responder/incident"
@@ -44,7 +47,11 @@ func (im *Import) Store(ctx context.Context, cfg *config.Config) error {
 		return err
 	}
 	allowed = append(allowed, im.Allowed...)
+	people := append(operator.SSHSessions("/proc"), operator.Address())
 	im.takeOver(func(b Ban) error {
+		if why := cutsOff(b.Prefix, people); why != "" {
+			return errors.New(why)
+		}
 		if slices.ContainsFunc(allowed, func(item config.AllowItem) bool { return item.Prefix.IsValid() && item.Prefix.Overlaps(b.Prefix) }) {
 			return errAllowed
 		}
@@ -56,4 +63,15 @@ func (im *Import) Store(ctx context.Context, cfg *config.Config) error {
 		return nil
 	})
 	return errors.Join(l.Flush(ctx), l.Close())
+}
+
+// cutsOff says whom a ban would cut off, as the daemon does for the bans that Send gives it;
+// "" if nobody.
+func cutsOff(ban netip.Prefix, people []netip.Addr) string {
+	for _, a := range people {
+		if ban.Contains(a) {
+			return fmt.Sprintf("somebody is logged in by SSH from %s", a)
+		}
+	}
+	return ""
 }
