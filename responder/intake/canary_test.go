@@ -154,6 +154,10 @@ func TestOwnGuessIsSeenAndNotScored(t *testing.T) {
 			t.Error("the guess is scored, or was not seen")
 		}
 	}
+	asked, seen := in.Canaries.NewGuess(noon, []netip.Addr{own})
+	if counts(in, noon, SensorAMI, raised(event.ChallengeSent, "s", account(asked), service("SIP"), from(own.String()))) || !isHeard(seen) {
+		t.Error("chan_sip's challenge of a guess is scored, or was not seen")
+	}
 	if !counts(in, noon, SensorAMI, guess(name+"X")) || !counts(in, noon, SensorAMI, guess(CanaryName+"X")) {
 		t.Error("another name is not scored")
 	}
