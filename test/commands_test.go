@@ -298,7 +298,7 @@ func TestOrdersOnAccounts(t *testing.T) {
 	if n := len(b.pbx.Channels()); n != 0 {
 		t.Errorf("%d channels are up", n)
 	}
-	b.run(with("rotate", "1001")...).wants(t, "rotate", 0, "changed the password of 1001", "secrets", "its phones need the new one")
+	b.run(with("rotate", "1001")...).wants(t, "rotate", 0, "changed the password of 1001", "secrets", "its phones need the new one: `tollwarden secret 1001`")
 	if b.pbx.Secret("1001") == "easy-1001" {
 		t.Error("the secret is the old one")
 	}

@@ -94,7 +94,7 @@ func newestSecret(cfg *config.Config, account, identity string) (e pbx.Entry, er
 	case errors.Is(err, pbx.ErrSealed):
 		return e, fmt.Errorf("%w: decrypt it where your key is (age -d -i KEY), or name the key with --identity", err)
 	case errors.Is(err, pbx.ErrNoSecret):
-		return e, fmt.Errorf("%s: %w; %s sets a new one", account, err, incident.AccountCommand("rotate", account))
+		return e, fmt.Errorf("Tollwarden has set no password of %s: %s does", account, incident.AccountCommand("rotate", account))
 	}
 	return e, err
 }

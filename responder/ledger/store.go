@@ -31,7 +31,7 @@ var memories atomic.Int64
 // dsn names the file for the driver. The pragmas run for every connection.
 func dsn(path string, query url.Values) string {
 	query.Add("_pragma", fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()))
-	return (&url.URL{Scheme: "file", Path: path, RawQuery: query.Encode()}).String()
+	return (&url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: query.Encode()}).String() // a relative path, too
 }
 
 // busyTimeout is how long SQLite waits for another program's lock.

@@ -17,6 +17,7 @@ import (
 	"github.com/tollwarden/tollwarden/ami/pbx/conffile"
 	"github.com/tollwarden/tollwarden/cmd/tollwarden/settings"
 	"github.com/tollwarden/tollwarden/config"
+	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
 // loggerConf says what Asterisk logs where.
@@ -50,7 +51,7 @@ func readLog(cfg *config.Config, o Options) []Result {
 	}
 	out := []Result{passed("%s can be read; %d of its last %d lines show attempts", path, health.Counts.Seen, health.Counts.Lines)}
 	if others := health.Counts.Others; others > 0 {
-		out = append(out, passed("%d of its lines are other programs', or what Asterisk shows besides its log", others))
+		out = append(out, passed("%s skipped: they are other programs', or no part of the log", incident.Count(int(others), "line")))
 	}
 	if spoofed := settings.LogTrust(health.Trust); spoofed != "" {
 		out = append(out, warning("%s: %s", path, spoofed))

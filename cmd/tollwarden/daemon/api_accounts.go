@@ -51,16 +51,16 @@ func (b *apiBackend) Rotate(ctx context.Context, uid uint32, o control.AccountOr
 	if err != nil {
 		return control.AccountDone{}, refusal(err)
 	}
-	done := control.AccountDone{Account: o.Account, Name: b.names.of(o.Account), Message: "changed the password of " + b.names.title(o.Account) + ": " + detail + "\nits phones need the new one"}
+	done := control.AccountDone{Account: o.Account, Name: b.names.of(o.Account), Message: "changed the password of " + b.names.title(o.Account) + "\nits phones need the new one: " + incident.AccountCommand("secret", o.Account) + ", run by root, shows it"}
 	if !o.Expire {
-		done.Message += "; a registration made with the old one lasts until it expires (--expire removes it)"
+		done.Message += "; a registration made with the old one lasts until it expires (--expire removes it)\ndetails: " + detail
 		return done, nil
 	}
 	removed, err := b.engine.Accounts.RemoveRegistrations(ctx, o.Account, uid)
 	if err != nil {
 		return done, fmt.Errorf("changed the password of %s, but its registrations are still there: %w", o.Account, err)
 	}
-	done.Message += "; " + removed
+	done.Message += "; " + removed + "\ndetails: " + detail
 	return done, nil
 }
 

@@ -155,3 +155,13 @@ func TestSharedCallsCostOnce(t *testing.T) {
 		}
 	}
 }
+
+// Without a break-in on record, the page still says how to stop an extension.
+func TestNothingOnRecord(t *testing.T) {
+	got := printed(t, &Facts{Host: "pbx", At: at, Since: at.AddDate(0, 0, -30), Running: true, Recorded: true, Receivers: []string{}})
+	for _, want := range []string{"`tollwarden lock EXTENSION`, then `tollwarden hangup EXTENSION`", "NOBODY gets a message: `tollwarden setup` asks who should."} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+}

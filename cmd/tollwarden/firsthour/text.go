@@ -115,6 +115,9 @@ func (f *Facts) stop(p *writer) {
 		p.todo("End the calls of %s, and keep the thief from making new ones:", b.Title())
 		p.more("%s, then %s", incident.AccountCommand("lock", b.Extension), incident.AccountCommand("hangup", b.Extension))
 	}
+	if len(f.BreakIns) == 0 {
+		p.todo("An extension that makes calls which are not yours: `tollwarden lock EXTENSION`, then `tollwarden hangup EXTENSION`")
+	}
 	p.todo("Look for other calls that are not yours:  asterisk -rx \"core show channels verbose\"")
 	p.more("end one of them:  asterisk -rx \"channel request hangup CHANNEL\"")
 	p.todo("If it does not stop, take the lines down. Calls in and out, emergency calls too, are dead then:")
@@ -210,7 +213,7 @@ func (f *Facts) afterwards(p *writer) {
 	case len(f.Receivers) > 0:
 		p.todo("Messages go to: %s. Is somebody there at night? `tollwarden check --notify` sends a test.", strings.Join(f.Receivers, ", "))
 	default:
-		p.todo("NOBODY gets a message: set [notify] in the configuration.")
+		p.todo("NOBODY gets a message: `tollwarden setup` asks who should.")
 	}
 	p.todo("Have the carrier keep what you do not need blocked for good, and set a limit of costs there: nobody can get around that from here.")
 	p.todo("Set calls.country, calls.hours and calls.deny, and look at `tollwarden spending` in the next days.")

@@ -129,7 +129,7 @@ func bansTable(r *replay.Result) Table {
 }
 
 func accountsTable(r *replay.Result) Table {
-	t := Table{Title: "Accounts", Heading: []string{"Account", "Incidents", "Wrong passwords", "Correct passwords"}}
+	t := Table{Title: "Extensions", Heading: []string{"Extension", "Incidents", "Wrong passwords", "Correct passwords"}}
 	for i, a := range r.Accounts {
 		if i == accountsShown {
 			t.More = fmt.Sprintf("and %d more: --json lists them all", len(r.Accounts)-i)
