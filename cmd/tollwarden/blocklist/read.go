@@ -211,9 +211,9 @@ func (r *reader) add(word string, until time.Time) {
 	address, _, several := strings.Cut(word, ",")
 	prefix, err := parse(address)
 	if err != nil {
-		from, to, ranged := strings.Cut(address, "-")
-		list, ok := between(from, to)
-		if !ranged || !ok {
+		from, to, _ := strings.Cut(address, "-")
+		list := between(from, to)
+		if list == nil {
 			r.im.Skip(word, "neither an address nor a prefix")
 			return
 		}
