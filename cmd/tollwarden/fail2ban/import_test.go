@@ -221,10 +221,10 @@ func TestSend(t *testing.T) {
 // An ignoreip that would let a large part of the internet attack is left out, unless it is
 // forced. One that allows everybody is never taken.
 func TestReadWideNetworks(t *testing.T) {
-	ignore := jails(t, "[DEFAULT]\nignoreip = 0.0.0.0/0 10.0.0.0/8 8.0.0.0/15\n")
+	ignore := jails(t, "[DEFAULT]\nignoreip = 0.0.0.0/0 10.0.0.0/8 8.0.0.0/15 128.0.0.0/1\n")
 	for want, force := range map[string]bool{
-		"allow 10.0.0.0/8, skip 0.0.0.0/0, skip 8.0.0.0/15":        false,
-		"allow 10.0.0.0/8, allow 8.0.0.0/15 force, skip 0.0.0.0/0": true,
+		"allow 10.0.0.0/8, skip 0.0.0.0/0, skip 128.0.0.0/1, skip 8.0.0.0/15":        false,
+		"allow 10.0.0.0/8, allow 8.0.0.0/15 force, skip 0.0.0.0/0, skip 128.0.0.0/1": true,
 	} {
 		if got := list(read(t, Source{DB: database(t), IgnoreIP: ignore, Force: force})); got != want {
 			t.Errorf("force %t:\n got %s\nwant %s", force, got, want)

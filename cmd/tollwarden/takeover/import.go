@@ -80,7 +80,7 @@ func (im *Import) Ban(prefix netip.Prefix, jail string, since, until time.Time) 
 	}
 }
 
-// The widest networks that are banned.
+// The widest networks that are banned or, if that is forced, allowed.
 const (
 	widest4 = 8
 	widest6 = 19
@@ -91,7 +91,7 @@ func (im *Import) unsafe(p netip.Prefix) string {
 	switch {
 	case p.Bits() == 0:
 		return "this bans everybody"
-	case p.Addr().Is4() && p.Bits() < widest4, !p.Addr().Is4() && p.Bits() < widest6:
+	case wide(p):
 		return "this bans a large part of the internet"
 	}
 	for _, own := range im.own {
@@ -102,13 +102,19 @@ func (im *Import) unsafe(p netip.Prefix) string {
 	return ""
 }
 
+func wide(p netip.Prefix) bool {
+	return p.Addr().Is4() && p.Bits() < widest4 || !p.Addr().Is4() && p.Bits() < widest6
+}
+
 // Allow adds an entry to the allow list. What is too wide is skipped unless it is forced;
-// everybody is never allowed.
+// everybody, or a large part of the internet, is never allowed.
 func (im *Import) Allow(item config.AllowItem, force bool) {
 	item.Force = force && item.Refused() != ""
 	switch {
 	case item.Name == "" && item.Prefix.Bits() == 0:
 		im.Skip(item.What(), "this allows everybody, so nobody could be banned")
+	case item.Name == "" && wide(item.Prefix):
+		im.Skip(item.What(), "this allows a large part of the internet")
 	case item.Refused() != "":
 		im.Skip(item.What(), item.Refused()+": --force imports it all the same")
 	case !slices.ContainsFunc(im.Allowed, item.Same):
