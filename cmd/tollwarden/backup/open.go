@@ -22,7 +22,7 @@ import (
 const maxManifest = 1 << 20
 
 // errNoBackup says what a file is not. What the decompressor says of it helps nobody.
-var errNoBackup = errors.New("not a backup of Tollwarden, or it is cut off: want a file that `tollwarden backup` has made")
+var errNoBackup = errors.New("not a backup of Tollwarden, or it is cut off: want a file that `tollwarden backup FILE` has made")
 
 // Backup is an open one, unpacked and checked.
 type Backup struct {
