@@ -27,17 +27,19 @@ SINGLE = ./ami/event ./ami/pbx/conffile $(addprefix ./responder/,\
 MODULE = $(shell $(GO) list -m)
 OTHERS = $(filter-out $(patsubst ./%,$(MODULE)/%,$(TIMED) $(SIMULATED) $(SINGLE)),$(shell $(GO) list ./...))
 TEST = $(GO) test -vet off -count 1 -timeout 20m -json
+# Built as the program is for its packages and for ./test, so that all share what is compiled.
+PLAIN = env CGO_ENABLED=0 $(TEST) -trimpath
 
 .PHONY: tests
 tests:
 	$(GO) build $(RACE) ./... # once, for all that follows
 	@code=0; $(GO) run ./test/summary -- \
 		$(TEST) $(RACE) $(OTHERS) -- \
-		$(TEST) $(SINGLE) -- \
-		$(TEST) -short $(SIMULATED) -- \
+		$(PLAIN) $(SINGLE) -- \
+		$(PLAIN) -short $(SIMULATED) -- \
 		$(MAKE) --no-print-directory lint vulnerabilities \
-			fuzz FUZZTIME=50000x TARGETS="FuzzReader FuzzCSV FuzzUnpack FuzzConfiguration FuzzBlocklist FuzzParseEvent FuzzParser FuzzChallenge FuzzPacket FuzzForms FuzzDateFormat FuzzJSONLine" || code=1; \
-	$(GO) run ./test/summary -- $(TEST) $(RACE) -p 1 -parallel 4 $(TIMED) || code=1; \
+			fuzz FUZZTIME=20000x TARGETS="FuzzReader FuzzCSV FuzzUnpack FuzzParseEvent FuzzParser FuzzChallenge FuzzPacket FuzzForms FuzzDateFormat FuzzJSONLine" || code=1; \
+	$(GO) run ./test/summary -- $(TEST) $(RACE) -p 1 -parallel 6 $(TIMED) || code=1; \
 	exit $$code
 
 .PHONY: single

@@ -28,7 +28,8 @@ var binary = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	path := filepath.Join(dir, "tollwarden")
-	build := exec.Command("go", "build", "-o", path, "../cmd/tollwarden")
+	build := exec.Command("go", "build", "-trimpath", "-o", path, "../cmd/tollwarden")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as `make build`, which shares what is compiled
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build: %w: %s", err, out)
 	}

@@ -52,7 +52,9 @@ func newFirstHour() *cobra.Command {
 // named.
 func firstHourFacts(ctx context.Context, file, socket string, now time.Time, back time.Duration) *firsthour.Facts {
 	f := &firsthour.Facts{At: now, Since: now.Add(-back), Unknown: []string{}, BreakIns: []firsthour.BreakIn{}, Package: control.HasUnit()}
-	unknown := func(what string, err error) { f.Unknown = append(f.Unknown, fmt.Sprintf("%s: %v", what, err)) }
+	unknown := func(what string, err error) {
+		f.Unknown = append(f.Unknown, what+": "+strings.ReplaceAll(err.Error(), "\n", "; "))
+	}
 	var err error
 	if f.Host, err = os.Hostname(); err != nil {
 		f.Host = "this machine"

@@ -166,6 +166,7 @@ const maxList = 256 << 20
 func readAPIBAN(ctx context.Context, im *takeover.Import, now time.Time, s blocklist.Source) error {
 	s.Set = "APIBAN"
 	var failed []error
+	found := false
 	for _, ask := range [][]string{{"iptables", "-S", "APIBAN"}, {"ip6tables", "-S", "APIBAN"}, {"nft", "list", "chain", "ip", "filter", "APIBAN"}} {
 		text, err := run(ctx, ask)
 		if err == nil {
@@ -174,12 +175,13 @@ func readAPIBAN(ctx context.Context, im *takeover.Import, now time.Time, s block
 		if err == nil && len(im.Bans) > 0 {
 			return nil
 		}
+		found = found || err == nil
 		failed = append(failed, err)
 	}
-	if err := errors.Join(failed...); len(failed) == 3 && err != nil {
-		return fmt.Errorf("import from APIBAN: no chain APIBAN was found in the kernel: give its log, such as /var/log/apiban-client.log: %w", err)
+	if found {
+		return nil
 	}
-	return nil
+	return fmt.Errorf("import from APIBAN: no chain APIBAN was found in the kernel: give its log, such as /var/log/apiban-client.log: %w", errors.Join(failed...))
 }
 
 // run runs a command that lists something, for 30 seconds at most.

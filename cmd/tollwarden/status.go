@@ -51,7 +51,7 @@ func newStatus() *cobra.Command {
 
 // quiet are the checks that have nothing to say unless they fail: one line names them all, so
 // that the rest fits on a screen.
-var quiet = []string{"pause", "commands", "room", "effect", "attacks", "breaker", "orders", "phones", "new passwords", "passwords"}
+var quiet = []string{"pause", "commands", "room", "effect", "attacks", "breaker", "orders"}
 
 func printStatus(w io.Writer, s control.Status, verbose bool) {
 	observing := s.Mode == string(config.Observe)

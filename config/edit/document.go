@@ -2,6 +2,7 @@ package edit
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -38,7 +39,7 @@ func (d *document) find(path []string) (found *statement) {
 		if s.header || s.inArray || len(s.path) != len(path) || !hasPrefix(s.path, path) {
 			continue
 		}
-		if found == nil || strings.Join(s.path, ".") == strings.Join(path, ".") {
+		if found == nil || slices.Equal(s.path, path) {
 			found = s
 		}
 	}

@@ -34,17 +34,17 @@ func (s Style) Alarm(a Alarm) *Page {
 	if text := Plain(a.Text); text != "" && len(a.Checks) == 0 {
 		p.add(Section{Heading: p.say("heading.message"), Lines: []Line{{Text: text}}})
 	}
-	var failing []Line
-	for _, c := range a.Checks {
-		failing = append(failing, Line{Text: p.check(c)})
-	}
-	p.add(Section{Heading: p.say("heading.failing"), Lines: failing})
+	p.add(Section{Heading: p.say("heading.failing"), Lines: p.checks(a.Checks)})
 	if key := "alarm-next." + a.Event; s.Language.Has(key) {
 		p.add(Section{Heading: p.say("heading.next"), Lines: []Line{{Text: p.say(key)}}, Ordered: true})
 	}
 	return p
 }
 
-func (p *Page) check(c Check) string {
-	return p.say("check", "name", plain(c.Name), "detail", Plain(c.Detail))
+// checks lists checks with what they say.
+func (p *Page) checks(list []Check) (lines []Line) {
+	for _, c := range list {
+		lines = append(lines, Line{Text: p.say("check", "name", plain(c.Name), "detail", Plain(c.Detail))})
+	}
+	return lines
 }

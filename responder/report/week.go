@@ -57,10 +57,11 @@ type Use struct {
 	Estimate bool
 }
 
-// mostRisks and mostPlaces bound the lists: a summary fits on a page.
+// The lists are bounded: a summary fits on a page.
 const (
-	mostRisks  = 8
-	mostPlaces = 5
+	mostRisks      = 8
+	mostThresholds = 5
+	mostPlaces     = 5
 )
 
 // Week explains a week.
@@ -104,13 +105,6 @@ func (p *Page) weekLead(w *Week) (lead []string) {
 	return append(lead, p.say("week.protected"))
 }
 
-func (p *Page) checks(list []Check) (lines []Line) {
-	for _, c := range list {
-		lines = append(lines, Line{Text: p.check(c)})
-	}
-	return lines
-}
-
 func (p *Page) risks(list []Risk) (lines []Line) {
 	for n, r := range list {
 		if n == mostRisks {
@@ -140,10 +134,7 @@ func (p *Page) figures(w *Week, incidents int) *Table {
 	row := func(name, value string) { t.Rows = append(t.Rows, []string{name, value}) }
 	number := func(n int) string { return p.Language.Number(int64(n)) }
 	row(p.say("week.row-incidents"), number(incidents))
-	for n, c := range w.Incidents {
-		if n == mostPlaces {
-			break
-		}
+	for _, c := range w.Incidents[:min(len(w.Incidents), mostThresholds)] {
 		name := plain(c.Threshold)
 		if key := "threshold." + c.Threshold; p.Language.Has(key) {
 			name = p.say(key)
@@ -170,10 +161,7 @@ func (p *Page) places(list []Use) *Table {
 	t := &Table{Columns: []Column{
 		{Name: p.say("calls.country"), Free: true}, {Name: p.say("heading.calls"), Right: true}, {Name: p.say("calls.lasted"), Right: true}, {Name: p.say("calls.cost"), Right: true},
 	}}
-	for n, u := range list {
-		if n == mostPlaces {
-			break
-		}
+	for _, u := range list[:min(len(list), mostPlaces)] {
 		cost := "–"
 		if u.Money > 0 {
 			cost = p.Language.Money(u.Money, plain(u.Currency))

@@ -130,6 +130,16 @@ func (s *LoadedSection) assign(l Line) {
 	s.Variables = append(s.Variables, Assignment{l.Name, l.Value})
 }
 
+// Value is the value of a variable, "" when it has none. The last one counts.
+func (s *LoadedSection) Value(name string) string {
+	for _, v := range slices.Backward(s.Variables) {
+		if strings.EqualFold(v.Name, name) {
+			return v.Value
+		}
+	}
+	return ""
+}
+
 // Value is the value in force of a variable of the sections with that name, ""
 // when there is none. Templates do not count.
 func (c *Config) Value(section, name string) string {

@@ -372,6 +372,24 @@ func TestTakeRefuses(t *testing.T) {
 	}
 }
 
+// A user of the manager interface may be in a file that manager.conf includes; a comment is
+// none.
+func TestManagerKnows(t *testing.T) {
+	s := newSite(t)
+	if managerKnows(s.dir, "tollwarden") {
+		t.Error("without manager.conf")
+	}
+	s.write("manager.conf", "[general]\n;--\n[tollwarden]\n--;\n#include users.conf\n")
+	s.write("users.conf", "[other]\n")
+	if managerKnows(s.dir, "tollwarden") {
+		t.Error("in a comment")
+	}
+	s.write("users.conf", "[tollwarden](base)\nsecret = x\n")
+	if !managerKnows(s.dir, "tollwarden") {
+		t.Error("in an included file")
+	}
+}
+
 // withoutSides leaves out what SQLite keeps beside an open ledger.
 func withoutSides(files []string) []string {
 	return slices.DeleteFunc(slices.Clone(files), func(f string) bool { return strings.HasSuffix(f, "-wal") || strings.HasSuffix(f, "-shm") })

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/tollwarden/tollwarden/ami/pbx/conffile"
 )
 
 // Here is the host that a backup comes to.
@@ -131,22 +133,12 @@ func first(list []string) string {
 	return list[0]
 }
 
-// managerKnows says whether a section of manager.conf, or of a file beside it that it
-// may include, is called user.
+// managerKnows says whether manager.conf, or a file that it includes, has a section called
+// user. A manager.conf that cannot be read may have one.
 func managerKnows(dir, user string) bool {
-	for _, pattern := range []string{"manager*.conf", "manager.d/*.conf"} {
-		found, _ := filepath.Glob(filepath.Join(dir, pattern)) // the patterns are right
-		for _, path := range found {
-			text, err := os.ReadFile(path)
-			if err != nil {
-				return true // it cannot be told
-			}
-			for line := range strings.Lines(string(text)) {
-				if strings.HasPrefix(strings.TrimSpace(line), "["+user+"]") {
-					return true
-				}
-			}
-		}
+	conf, err := conffile.Load(dir, "manager.conf")
+	if err != nil {
+		return !errors.Is(err, fs.ErrNotExist)
 	}
-	return false
+	return conf.Has(user)
 }

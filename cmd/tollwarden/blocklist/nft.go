@@ -53,39 +53,14 @@ func (r *reader) elementsOf(text string) {
 // maxRange is how many prefixes a range is split into at most.
 const maxRange = 64
 
-// between splits a range of addresses into prefixes.
-func between(first, last string) (list []netip.Prefix, ok bool) {
+// between splits a range of addresses into prefixes; nil if it is none.
+func between(first, last string) []netip.Prefix {
 	from, err1 := netip.ParseAddr(first)
 	to, err2 := netip.ParseAddr(last)
-	if err1 != nil || err2 != nil || from.BitLen() != to.BitLen() || to.Less(from) {
-		return nil, false
+	if err1 != nil || err2 != nil {
+		return nil
 	}
-	for len(list) < maxRange {
-		p := netip.PrefixFrom(from, from.BitLen())
-		for p.Bits() > 0 {
-			wider := netip.PrefixFrom(from, p.Bits()-1)
-			if wider.Masked().Addr() != from || to.Less(end(wider)) {
-				break
-			}
-			p = wider
-		}
-		list = append(list, p)
-		if end(p) == to {
-			return list, true
-		}
-		from = end(p).Next()
-	}
-	return nil, false
-}
-
-// end is the last address of a prefix.
-func end(p netip.Prefix) netip.Addr {
-	raw := p.Addr().AsSlice()
-	for i := p.Bits(); i < len(raw)*8; i++ {
-		raw[i/8] |= 0x80 >> (i % 8)
-	}
-	addr, _ := netip.AddrFromSlice(raw)
-	return addr
+	return takeover.Prefixes(from, to, maxRange)
 }
 
 // listing is what "nft --json list …" prints (libnftables-json(5)).

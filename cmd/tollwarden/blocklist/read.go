@@ -146,7 +146,10 @@ func (r *reader) structure(text string) bool {
 		return true
 	case isKey && (key == "Type" || key == "Revision" || key == "Header" || key == "Size in memory" || key == "References" || key == "Number of entries"):
 		return true
-	case text == "Members:", text == "COMMIT", strings.HasPrefix(text, ":") && strings.HasSuffix(text, "]"), strings.HasPrefix(text, "*"), word == "-P", word == "-N":
+	case word == "-N": // a chain, perhaps an empty one
+		r.begin(rest)
+		return true
+	case text == "Members:", text == "COMMIT", strings.HasPrefix(text, ":") && strings.HasSuffix(text, "]"), strings.HasPrefix(text, "*"), word == "-P":
 		return true
 	}
 	return false
@@ -211,9 +214,9 @@ func (r *reader) add(word string, until time.Time) {
 	address, _, several := strings.Cut(word, ",")
 	prefix, err := parse(address)
 	if err != nil {
-		from, to, ranged := strings.Cut(address, "-")
-		list, ok := between(from, to)
-		if !ranged || !ok {
+		from, to, _ := strings.Cut(address, "-")
+		list := between(from, to)
+		if list == nil {
 			r.im.Skip(word, "neither an address nor a prefix")
 			return
 		}

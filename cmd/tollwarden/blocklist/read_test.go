@@ -99,6 +99,7 @@ func TestRead(t *testing.T) {
 		"pairs of nft":        {nftList, "other", "skip 203.0.113.8 . 22: its ban covers single ports or pairs of addresses"},
 		"nft --json":          {nftJSON, "blackhole", "blackhole 198.51.100.0/24 24h\nblackhole 198.51.100.4/31 24h\nblackhole 203.0.113.7/32 24h\nblackhole 203.0.113.9/32 1m\nskip {\"concat\": [\"203.0.113.8\", 22]}: an element of set blackhole that is neither an address nor a range"},
 		"iptables":            {iptables, "APIBAN", "APIBAN 203.0.113.7/32 24h\nAPIBAN 203.0.113.8/32 24h"},
+		"an empty chain":      {"-N APIBAN\n", "APIBAN", ""},
 		"sipban, before":      {"# 2026-11-22 12:00:00\n203.0.113.7,1795350000\n203.0.113.8,1795000000\n", "", " 203.0.113.7/32 20m"},
 		"APIBAN's log":        {"2026/11/22 11:00:00 ** Started APIBAN CLIENT\n2026/11/22 11:00:00 Blocking 203.0.113.7\n2026-11-22 11:00:00 - Adding 203.0.113.8 to nftables\n", "", " 203.0.113.7/32 24h\n 203.0.113.8/32 24h\nskip line 1 of list: \"2026/11/22 11:00:00 ** Started APIBAN CLIENT\" is no entry of a list in a known form"},
 		"a plain list":        {"# blocked\n203.0.113.7 # a scanner\n; old\n198.51.100.0/24\r\n\nnobody\n", "", " 198.51.100.0/24 24h\n 203.0.113.7/32 24h\nskip line 6 of list: \"nobody\" is no entry of a list in a known form"},

@@ -241,10 +241,10 @@ func (d *Daemon) openReports(_ context.Context, o Options) (err error) {
 		effect.look(now, senses.Ineffective)
 		waiting.look(now, senses.Breaker)
 	}
-	d.weekly = openWeekly(o.Config.Data, o.Log)
-	d.weekly.notifier, d.weekly.ledger, d.weekly.names, d.weekly.mode = d.notifier, d.ledger, d.names, d.config.mode
-	d.weekly.checks = d.health.checks
-	d.weekly.currency = func(now time.Time) string { return d.engine.Spending(now).Currency }
+	d.weekly = openWeekly(o.Config.Data, d.notifier, weekSources{
+		ledger: d.ledger, names: d.names, mode: d.config.mode, checks: d.health.checks,
+		currency: func(now time.Time) string { return d.engine.Spending(now).Currency },
+	}, o.Log)
 	status := statusSource{
 		version: d.version, since: d.since, health: d.health, config: d.config,
 		engine: d.engine, ledger: d.ledger, kernel: d.kernel, ports: d.ports, sessions: d.sessions, wire: d.wire, notifier: d.notifier, names: d.names,

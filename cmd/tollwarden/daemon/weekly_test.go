@@ -57,11 +57,11 @@ func weeklyOf(t *testing.T, data string, when config.Weekly) (*weekly, inbox) {
 	done := make(chan error, 1)
 	go func() { done <- n.post.Run(ctx) }()
 	t.Cleanup(func() { cancel(); <-done })
-	w := openWeekly(data, zerolog.Nop())
-	w.notifier, w.ledger, w.mode = n, l, func() config.Mode { return config.Enforce }
-	w.checks = func(time.Time) []control.Check { return nil }
-	w.currency = func(time.Time) string { return "EUR" }
-	return w, to
+	from := weekSources{
+		ledger: l, mode: func() config.Mode { return config.Enforce },
+		checks: func(time.Time) []control.Check { return nil }, currency: func(time.Time) string { return "EUR" },
+	}
+	return openWeekly(data, n, from, zerolog.Nop()), to
 }
 
 // A summary is sent when it is due, once, also by a daemon that was started since; a new
@@ -94,19 +94,19 @@ func TestWeeklyIsSentOnce(t *testing.T) {
 // gravest reason first.
 func TestWeeklyFacts(t *testing.T) {
 	w, _ := weeklyOf(t, t.TempDir(), config.Weekly{})
-	w.checks = func(time.Time) []control.Check {
+	w.sources.checks = func(time.Time) []control.Check {
 		return []control.Check{{Name: "kernel", OK: true}, {Name: "log", Detail: "no such file"}}
 	}
 	now := time.Now()
-	w.ledger.PutIncident(&incident.Incident{At: now.Add(-time.Hour), Threshold: "break-in", Mode: incident.Enforce, Evidence: []incident.Evidence{{Record: score.Record{At: now, Signal: score.SuccessAfterFailures}}}})
-	w.ledger.PutIncident(&incident.Incident{At: now.Add(-8 * 24 * time.Hour), Threshold: "scanning", Mode: incident.Enforce})
+	w.sources.ledger.PutIncident(&incident.Incident{At: now.Add(-time.Hour), Threshold: "break-in", Mode: incident.Enforce, Evidence: []incident.Evidence{{Record: score.Record{At: now, Signal: score.SuccessAfterFailures}}}})
+	w.sources.ledger.PutIncident(&incident.Incident{At: now.Add(-8 * 24 * time.Hour), Threshold: "scanning", Mode: incident.Enforce})
 	for _, h := range []incident.Hold{
 		{Account: "1002", Kind: incident.HoldLock}, {Account: "1002", Kind: incident.HoldStolen}, {Account: "1003", Kind: incident.HoldLock}, {Kind: incident.HoldResumed},
 	} {
-		w.ledger.PutHold(h)
+		w.sources.ledger.PutHold(h)
 	}
 	for n, account := range []string{"1004", "1004", "1005", "1006"} {
-		w.ledger.PutGuess(ledger.Guess{
+		w.sources.ledger.PutGuess(ledger.Guess{
 			Account: account, Prefix: netip.PrefixFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(n)}), 32), First: now.Add(-time.Hour), Last: now.Add(-time.Hour),
 			Failures: 5, Signal: score.InvalidPassword, Own: account == "1006",
 		})
@@ -117,9 +117,9 @@ func TestWeeklyFacts(t *testing.T) {
 		{Hour: hour - 1, Account: "1003", Place: "FR", Time: 2 * time.Minute, Calls: 2, Money: 1e6},
 		{Hour: hour - 10*24, Account: "1003", Place: "FR", Time: time.Hour, Calls: 9, Money: 9e6},
 	} {
-		w.ledger.AddSpending(s)
+		w.sources.ledger.AddSpending(s)
 	}
-	got := w.facts(t.Context(), now)
+	got := w.sources.facts(t.Context(), now)
 	want := report.Week{
 		From: now.Add(-week), To: now, BreakIns: 1, Guessed: 2,
 		Incidents: []report.IncidentCount{{Threshold: "break-in", N: 1}},
@@ -131,8 +131,8 @@ func TestWeeklyFacts(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
-	_ = w.ledger.Close()
-	if again := w.facts(t.Context(), now); again.Partial == "" {
+	_ = w.sources.ledger.Close()
+	if again := w.sources.facts(t.Context(), now); again.Partial == "" {
 		t.Error("figures that are missing are not said to be")
 	}
 }

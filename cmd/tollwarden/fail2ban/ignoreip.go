@@ -112,8 +112,8 @@ const maxAdvised = 8
 
 // inPrefixes proposes prefixes for a range.
 func inPrefixes(from, to netip.Addr) string {
-	list := rangePrefixes(from, to)
-	if len(list) == 0 || len(list) > maxAdvised {
+	list := takeover.Prefixes(from, to, maxAdvised)
+	if len(list) == 0 {
 		return ""
 	}
 	words := make([]string, len(list))
@@ -121,36 +121,6 @@ func inPrefixes(from, to netip.Addr) string {
 		words[i] = p.String()
 	}
 	return ": allow it by tollwarden allow add, as " + strings.Join(words, ", ")
-}
-
-// rangePrefixes splits a range into as few prefixes as possible.
-func rangePrefixes(from, to netip.Addr) (list []netip.Prefix) {
-	for from.BitLen() == to.BitLen() && from.Compare(to) <= 0 && len(list) <= maxAdvised {
-		bits := from.BitLen()
-		for bits > 0 {
-			wider := netip.PrefixFrom(from, bits-1)
-			if wider.Masked().Addr() != from || last(wider).Compare(to) > 0 {
-				break
-			}
-			bits--
-		}
-		p := netip.PrefixFrom(from, bits)
-		list = append(list, p)
-		if from = last(p).Next(); !from.IsValid() {
-			break
-		}
-	}
-	return list
-}
-
-// last is the last address of a prefix.
-func last(p netip.Prefix) netip.Addr {
-	raw := p.Addr().AsSlice()
-	for i := p.Bits(); i < len(raw)*8; i++ {
-		raw[i/8] |= 0x80 >> (i % 8)
-	}
-	addr, _ := netip.AddrFromSlice(raw)
-	return addr
 }
 
 func looksLikeAddress(word string) bool {

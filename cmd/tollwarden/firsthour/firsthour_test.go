@@ -132,6 +132,13 @@ func TestReadTrunks(t *testing.T) {
 	if _, err := ReadTrunks(filepath.Join(dir, "none")); err == nil {
 		t.Error("a folder that is not there has no lines")
 	}
+	pjsip := filepath.Join(dir, "pjsip.conf")
+	if err := errors.Join(os.Remove(pjsip), os.Mkdir(pjsip, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := ReadTrunks(dir); len(got) != 2 || err == nil || !strings.Contains(err.Error(), "pjsip.conf") {
+		t.Errorf("without pjsip.conf: %+v, %v", got, err)
+	}
 }
 
 // Two incidents about one thief list the same calls: the sum holds each once.
