@@ -149,7 +149,7 @@ func TestImportFail2ban(t *testing.T) {
 				t.Errorf("allow list:\n%s", list)
 			}
 			b.run(order...).wants(t, "once more", 0, "3 bans and 0 allowed ranges imported")
-			b.run("import", "fail2ban", "--db", "/nowhere", "--socket", b.socket()).wants(t, "no database", 1, "no such file")
+			b.run("import", "fail2ban", "--db", "/nowhere", "--socket", b.socket()).wants(t, "no database", 1, "/nowhere is not there")
 			b.run("import", "fail2ban", "--db", jails, "--socket", b.socket()).wants(t, "another file", 1, "not a database")
 			b.stop(syscall.SIGTERM)
 		})

@@ -24,10 +24,11 @@ func newBans() *cobra.Command {
 		Example: "  tollwarden bans\n  tollwarden bans --watch", SuggestFor: []string{"blocked", "blocks"},
 	}
 	socket, asJSON := socketFlag(cmd), jsonFlag(cmd)
+	verbose := cmd.Flags().Bool("verbose", false, "print reasons in full, however long")
 	watch := cmd.Flags().Bool("watch", false, "list the bans, then follow changes; with --json only the changes, one object per line")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if *watch {
-			return watchBans(cmd, *socket, *asJSON)
+			return watchBans(cmd, *socket, *asJSON, *verbose)
 		}
 		list, err := readBlocks(cmd.Context(), control.Dial(*socket))
 		if err != nil {
@@ -36,7 +37,7 @@ func newBans() *cobra.Command {
 		if *asJSON {
 			return output.JSON(cmd.OutOrStdout(), list.all())
 		}
-		list.print(cmd.OutOrStdout())
+		list.print(cmd.OutOrStdout(), *verbose)
 		return nil
 	}
 	return cmd

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tollwarden/tollwarden/cmd/tollwarden/output"
@@ -38,8 +39,24 @@ func (b blocks) all() []any {
 	return list
 }
 
-// print lists the blocks, the newest first.
-func (b blocks) print(w io.Writer) {
+// briefly is how much of a reason fits into a row; that of a break-in is a paragraph.
+const briefly = 60
+
+// shortened is a text of at most that many characters, cut at a word.
+func shortened(s string, most int) string {
+	runes := []rune(s)
+	if len(runes) <= most {
+		return s
+	}
+	cut := string(runes[:most-1])
+	if at := strings.LastIndexByte(cut, ' '); at > 0 {
+		cut = cut[:at]
+	}
+	return strings.TrimRight(cut, " ,;:") + "…"
+}
+
+// print lists the blocks, the newest first; reasons in full only if verbose.
+func (b blocks) print(w io.Writer, verbose bool) {
 	type row struct {
 		since time.Time
 		cells []string
@@ -54,6 +71,9 @@ func (b blocks) print(w io.Writer) {
 	slices.SortStableFunc(rows, func(x, y row) int { return y.since.Compare(x.since) })
 	t := output.NewTable(w, "IP ADDRESS", "SINCE", "UNTIL", "BLOCKED", "PACKETS", "TIMES BANNED", "ORIGIN", "REASON")
 	for _, r := range rows {
+		if last := len(r.cells) - 1; !verbose {
+			r.cells[last] = shortened(r.cells[last], briefly)
+		}
 		t.Row(r.cells...)
 	}
 	t.Flush()

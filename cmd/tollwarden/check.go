@@ -10,12 +10,12 @@ import (
 
 func newCheck() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "check", Short: "Explain the configuration and prove that it works here", Args: args(cobra.NoArgs),
-		Long: "Explain the configuration in words, and prove by trying that it works here: that\n" +
-			"Asterisk's events and log lines arrive, that the user may do what the playbooks need,\n" +
-			"that the kernel takes the ruleset, and that files, hooks and receivers work. Each failure\n" +
-			"comes with the one command that fixes it. Changes nothing; sends messages only with\n" +
-			"--notify.\n\n" +
+		Use: "check", Short: "Prove that the configuration works here, and explain it", Args: args(cobra.NoArgs),
+		Long: "Prove by trying that the configuration works here: that Asterisk's events and log lines\n" +
+			"arrive, that the user may do what the playbooks need, that the kernel takes the ruleset,\n" +
+			"and that files, hooks and receivers work. Each failure comes with the one command that\n" +
+			"fixes it. With --verbose, explain the configuration in words, too. Changes nothing; sends\n" +
+			"messages only with --notify.\n\n" +
 			"Exit codes: 0 everything passed, perhaps with warnings; 1 something failed, or the\n" +
 			"configuration cannot be read; 2 wrong usage.",
 	}
@@ -23,7 +23,7 @@ func newCheck() *cobra.Command {
 	reference := cmd.Flags().Bool("reference", false, "print every key with its default, and check nothing")
 	var o check.Options
 	cmd.Flags().BoolVar(&o.Send, "notify", false, "send every receiver samples: an incident, an alarm and a digest")
-	cmd.Flags().BoolVar(&o.Verbose, "verbose", false, "show signals, points and limits, too, and the section of manager.conf")
+	cmd.Flags().BoolVar(&o.Verbose, "verbose", false, "explain the configuration, too: rules, signals, points and limits, and the section of manager.conf")
 	asJSON := jsonFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if *reference {

@@ -13,7 +13,7 @@ import (
 )
 
 // watchBans lists what is blocked and then a line for every change.
-func watchBans(cmd *cobra.Command, socket string, asJSON bool) error {
+func watchBans(cmd *cobra.Command, socket string, asJSON, verbose bool) error {
 	out, client := cmd.OutOrStdout(), control.Dial(socket)
 	if asJSON {
 		return client.WatchBans(cmd.Context(), output.JSONLines[control.BanChange](out))
@@ -22,7 +22,7 @@ func watchBans(cmd *cobra.Command, socket string, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	list.print(out)
+	list.print(out, verbose)
 	color := output.ColorFor(out)
 	return client.WatchBans(cmd.Context(), func(c control.BanChange) error {
 		_, err := fmt.Fprintln(out, changeLine(c, color.State(string(c.Change))))

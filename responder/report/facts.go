@@ -47,8 +47,8 @@ func newFacts(i *incident.Incident, s Style) *facts {
 func (f *facts) say(key string, params ...any) string { return f.Language.Say(key, params...) }
 
 // plain is Plain for a text that shows commands in backquotes: a stranger's name must not
-// look like one.
-func plain(s string) string { return strings.ReplaceAll(Plain(s), "`", `\x60`) }
+// look like one. In the recorded details of a step, a command becomes 'a command'.
+func plain(s string) string { return strings.ReplaceAll(Plain(s), "`", "'") }
 
 // isGuess reports whether a signal is a failed login attempt.
 func isGuess(s score.Signal) bool { return s.Failure() || s == score.InvalidAccountID }

@@ -59,7 +59,7 @@ func (m *Manifest) check() error {
 		return fmt.Errorf("%w: tollwarden %s made it; install that version or a newer one", ErrNewer, m.Version)
 	}
 	if m.Format < 1 {
-		return errors.New("not a backup of tollwarden")
+		return errNoBackup
 	}
 	seen := map[string]bool{}
 	for _, f := range m.Files {

@@ -21,6 +21,9 @@ import (
 // maxManifest bounds the manifest of a damaged file.
 const maxManifest = 1 << 20
 
+// errNoBackup says what a file is not. What the decompressor says of it helps nobody.
+var errNoBackup = errors.New("not a backup of Tollwarden, or it is cut off: want a file that `tollwarden backup FILE` has made")
+
 // Backup is an open one, unpacked and checked.
 type Backup struct {
 	Manifest Manifest
@@ -47,7 +50,7 @@ func Open(ctx context.Context, path string, now time.Time) (b *Backup, err error
 	defer f.Close()
 	zip, err := gzip.NewReader(f)
 	if err != nil {
-		return nil, fmt.Errorf("not a backup of tollwarden: %w", err)
+		return nil, errNoBackup
 	}
 	b = &Backup{}
 	if b.dir, err = os.MkdirTemp("", "tollwarden-restore-*"); err != nil { // mode 0700
@@ -72,7 +75,7 @@ func (b *Backup) Close() error { return os.RemoveAll(b.dir) }
 func (b *Backup) readManifest(archive *tar.Reader) error {
 	h, err := archive.Next()
 	if err != nil || h.Name != manifestName {
-		return errors.Join(errors.New("not a backup of tollwarden"), err)
+		return errNoBackup
 	}
 	if err := json.NewDecoder(io.LimitReader(archive, maxManifest)).Decode(&b.Manifest); err != nil {
 		return fmt.Errorf("its list of files is damaged: %w", err)

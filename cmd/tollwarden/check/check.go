@@ -17,7 +17,7 @@ type Options struct {
 	File string
 	// Send sends every receiver a sample of each kind of message.
 	Send bool
-	// Verbose adds the configuration's internals, and the section of manager.conf.
+	// Verbose adds the configuration in words, its internals, and the section of manager.conf.
 	Verbose bool
 	// JSON prints a Report instead of text.
 	JSON bool
@@ -45,8 +45,8 @@ func proofs(o Options) []proof {
 	}
 }
 
-// Run explains a configuration, tests it and writes what it finds to w. Its error
-// says how many tests failed.
+// Run tests a configuration, writes what it finds to w and, if asked, explains the
+// configuration after that. Its error says how many tests failed.
 func Run(ctx context.Context, w io.Writer, cfg *config.Config, o Options) error {
 	allowed, err := config.LoadAllowFile(settings.AllowPath(cfg))
 	if err != nil {
@@ -59,21 +59,20 @@ func Run(ctx context.Context, w io.Writer, cfg *config.Config, o Options) error 
 			r.print(w)
 		}
 	}
-	if !o.JSON {
-		Explain(w, cfg, allowed)
-		if o.Verbose {
-			fmt.Fprintln(w)
-			ExplainInternals(w, cfg)
-		}
-		fmt.Fprintln(w)
-	}
 	run(ctx, cfg, proofs(o), emit)
 	asterisk(ctx, cfg, o, emit)
 	report.count()
-	if o.JSON {
+	switch {
+	case o.JSON:
 		err = output.JSON(w, report)
-	} else {
+	case o.Verbose:
+		fmt.Fprintln(w)
+		Explain(w, cfg, allowed)
+		fmt.Fprintln(w)
+		ExplainInternals(w, cfg)
 		fmt.Fprintf(w, "\n%s\n", report.Summary())
+	default:
+		fmt.Fprintf(w, "\n%s\n`tollwarden check --verbose` explains the configuration: what is stopped, and how.\n", report.Summary())
 	}
 	if report.Failed > 0 {
 		return fmt.Errorf("check: %d of %d checks failed", report.Failed, report.Passed+report.Warnings+report.Failed)

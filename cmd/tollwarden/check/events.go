@@ -125,7 +125,7 @@ func promisedCalls(ctx context.Context, cfg *config.Config, s *session) Result {
 				return noEvents(cfg, s, "call", "no call event would arrive: calls are not seen, and a thief's are not ended")
 			}
 			if name == "read perm" {
-				return passed("Asterisk says that the user gets them; none was caused to prove it, since it cannot originate calls (res_clioriginate)")
+				return passed("Asterisk says that the user gets them; a test call would prove it, but Asterisk's module for those is not loaded (res_clioriginate)")
 			}
 		}
 	}

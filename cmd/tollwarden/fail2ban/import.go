@@ -2,7 +2,9 @@ package fail2ban
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"slices"
 	"time"
@@ -39,6 +41,9 @@ type Source struct {
 // Read reads what fail2ban knows and changes nothing.
 func Read(ctx context.Context, now time.Time, s Source) (*takeover.Import, error) {
 	bans, err := ledger.Fail2ban(ctx, s.DB, now, s.BanTime)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("fail2ban's database %s is not there: fail2ban is not installed or has never run; if its database is elsewhere, name it with --db", s.DB)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -114,15 +114,26 @@ func splitList(line string) []string {
 	return slices.DeleteFunc(list, func(w string) bool { return w == "" })
 }
 
-// agree asks; only y and yes agree. It reads no more than the answer.
+// agree asks until the answer is yes or no; the end of the input is no. Enter alone is
+// neither: it would throw away a whole interview, or write what nobody has read. It reads no
+// more than the answer.
 func agree(in io.Reader, out io.Writer, agreed bool, question string) bool {
-	if agreed {
-		return true
+	for !agreed {
+		fmt.Fprintf(out, "%s [y/n] ", question)
+		answer, ok := readLine(in)
+		if !ok {
+			fmt.Fprintln(out)
+			return false
+		}
+		switch strings.ToLower(strings.TrimSpace(answer)) {
+		case "y", "yes":
+			return true
+		case "n", "no":
+			return false
+		}
+		fmt.Fprintln(out, "Please answer y or n.")
 	}
-	fmt.Fprintf(out, "%s [y/N] ", question)
-	answer, _ := readLine(in)
-	answer = strings.ToLower(strings.TrimSpace(answer))
-	return answer == "y" || answer == "yes"
+	return true
 }
 
 // readLine reads a line byte by byte, since another question may follow; ok is false at the

@@ -156,6 +156,7 @@ var questions = []*question{
 			return []string{"Costly calls at other times are watched more closely. Leave it empty if people work around the clock."}
 		},
 		propose: always(),
+		tidy:    tidyHours,
 		check:   func(_ *site, _ Answers, word string) error { return checkKey("calls.hours", []string{word}) },
 	},
 	{
@@ -169,6 +170,7 @@ var questions = []*question{
 			return []string{"None found. Carriers that Asterisk signs in to are known anyway."}
 		},
 		propose: func(f *site, _ Answers) []string { return f.carriers },
+		check:   knownCarrier,
 	},
 	{
 		key: "mail_to", title: "E-mail", list: true,

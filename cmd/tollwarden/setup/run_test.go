@@ -142,10 +142,11 @@ func TestSetUp(t *testing.T) {
 	}
 }
 
-// Only yes agrees, and what was not agreed to is not written.
+// Only yes agrees, what is neither yes nor no is asked again, and what was not agreed to is not
+// written.
 func TestOnlyYesAgrees(t *testing.T) {
 	enters := strings.Repeat("\n", 11)
-	for answer, agreed := range map[string]bool{"": false, enters: false, enters + "n\n": false, enters + "maybe\n": false, enters + "y\n": true, enters + " YES \n": true, enters + "y": true} {
+	for answer, agreed := range map[string]bool{"": false, enters: false, enters + "n\n": false, enters + "maybe\n": false, enters + "\n": false, enters + "\ny\n": true, enters + "maybe\nn\ny\n": false, enters + "y\n": true, enters + " YES \n": true, enters + "y": true} {
 		s, out := newSetup(t, "")
 		s.Agreed, s.In = false, strings.NewReader(answer)
 		if err := s.Go(t.Context()); err != nil {
@@ -177,7 +178,7 @@ func TestInterview(t *testing.T) {
 		"1002",                              // not ours
 		"203.0.113.0/24, 198.51.100.0/24",   // where the thief is
 		"198.51.100.0/24, home.example.org", // offices
-		"Britain", "gb", "", "Mon-Fri 9-5", "Mon-Fri 09:00-17:00", "trunk-*",
+		"Britain", "gb", "", "Mon-Fri 5pm", "Mon-Fri 09:00-17:00", "trunk-*",
 		"ops@example.org", "mail.example.org:25", "pbx@example.org", "https://chat.example.org/x",
 		"", "", "", // log, ports
 		"off", "watch", "", "y", "",

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"net/smtp"
 	"os"
 	"path/filepath"
 	"slices"
@@ -27,6 +28,7 @@ type site struct {
 	database string // why FreePBX's settings could not be read, or ""
 	detected
 
+	accounts   []string  // phones and trunks in Asterisk's files, nil if others may exist
 	logs       []logFile // with the path on this machine
 	logFolder  string    // as Asterisk reaches it
 	jails      []string  // of a running fail2ban, about Asterisk
@@ -57,6 +59,7 @@ func (s *Setup) find(ctx context.Context) (site, error) {
 		}
 	}
 	f.detected = detect(f.etc, settings, machineTimezone())
+	f.accounts = accounts(f.etc)
 	f.logFolder, f.logs = logFiles(f.etc)
 	f.logs = slices.DeleteFunc(f.logs, func(l logFile) bool { return !exists(f.onHost(l.path)) })
 	f.jails = asteriskJails(ctx, s.Run)
@@ -68,7 +71,7 @@ func (s *Setup) find(ctx context.Context) (site, error) {
 			f.operators = append(f.operators, a)
 		}
 	}
-	f.takesMail = takesMail()
+	f.takesMail = takesMail("127.0.0.1:25")
 	host, _ := os.Hostname()
 	f.host = cmp.Or(host, "localhost")
 	return f, nil
@@ -150,12 +153,17 @@ func (f *site) logPath(answer string) string {
 	return answer
 }
 
-// takesMail says whether a mail server is on this machine.
-func takesMail() bool {
-	conn, err := net.DialTimeout("tcp", "127.0.0.1:25", time.Second)
+// takesMail says whether a mail server listens at an address of this machine.
+func takesMail(address string) bool {
+	conn, err := net.DialTimeout("tcp", address, time.Second)
 	if err != nil {
 		return false
 	}
-	conn.Close()
+	defer conn.Close()
+	// Whoever hangs up without QUIT is in the server's log as a client that was lost.
+	_ = conn.SetDeadline(time.Now().Add(time.Second))
+	if client, err := smtp.NewClient(conn, "127.0.0.1"); err == nil {
+		_ = client.Quit()
+	}
 	return true
 }

@@ -50,6 +50,8 @@ func (s *Setup) Undo(ctx context.Context, keep bool) error {
 	s.reloadAll(ctx, f, reloads)
 	if len(r.Entries) == 0 {
 		fmt.Fprintln(s.Out, "There is nothing to undo: no setup is on record.")
+	} else if !keep {
+		fmt.Fprintln(s.Out, "\nChanged passwords stay changed: the phones have them. The records stay, too, in the data folder (usually /var/lib/tollwarden).")
 	}
 	slices.Reverse(left)
 	if r.Entries = left; len(left) > 0 {
