@@ -15,7 +15,9 @@ import (
 	"github.com/tollwarden/tollwarden/ami/amitest"
 	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/report"
+	"github.com/tollwarden/tollwarden/responder/score"
 )
 
 // The people of the demo.
@@ -151,7 +153,22 @@ func (s *stage) verdict(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if twice(recorded.Evidence) {
+		return errors.New("demo: an observation is recorded twice")
+	}
 	return report.Of(recorded, time.Local).Text(s.out)
+}
+
+// twice reports whether an observation stands twice in the evidence, which would be false.
+func twice(list []incident.Evidence) bool {
+	seen := map[score.Record]bool{}
+	for _, o := range list {
+		if seen[o.Record] {
+			return true
+		}
+		seen[o.Record] = true
+	}
+	return false
 }
 
 func (s *stage) contained(thief netip.Addr) bool {
