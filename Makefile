@@ -15,7 +15,7 @@ test: prepare
 	@$(GO) run ./test/lab/cmd/lab -provision >/dev/null 2>&1 & asterisk=$$!; \
 	$(MAKE) --no-print-directory tests; code=$$?; wait $$asterisk; exit $$code
 
-# Tests of the kernel and of a real Asterisk: after all others and one package at a time, since
+# Tests of the kernel and of a real Asterisk: after all others, since
 # some measure how soon something happens.
 TIMED = ./firewall ./test ./test/freepbx ./test/lab
 # Simulations of weeks in one goroutine.
@@ -39,7 +39,7 @@ tests:
 		$(PLAIN) -short $(SIMULATED) -- \
 		$(MAKE) --no-print-directory lint vulnerabilities \
 			fuzz FUZZTIME=20000x TARGETS="FuzzReader FuzzCSV FuzzUnpack FuzzParseEvent FuzzParser FuzzChallenge FuzzPacket FuzzForms FuzzDateFormat FuzzJSONLine" || code=1; \
-	$(GO) run ./test/summary -- $(TEST) $(RACE) -p 1 -parallel 6 $(TIMED) || code=1; \
+	$(GO) run ./test/summary -- $(TEST) $(RACE) -p 2 -parallel 6 $(TIMED) || code=1; \
 	exit $$code
 
 .PHONY: single
