@@ -46,9 +46,14 @@ func dropVariable(path, section, name string) string {
 	return fmt.Sprintf("sed -i %s %s", quote(`/^\[`+inPattern(section)+`\]/,/^\[/{/^[[:space:]]*`+inPattern(name)+`[[:space:]]*=/d}`), quote(path))
 }
 
-// sectionFile is the file of Asterisk's folder that has a section: a root file, or one that
-// it includes. If none has it, it is the root file.
+// sectionFile is the file of Asterisk's folder that has a section.
 func sectionFile(folder, root, section string) string {
+	return fileWith(folder, root, func(lines []conffile.Line) bool { return len(conffile.Sections(lines, section)) > 0 })
+}
+
+// fileWith is the file of Asterisk's folder whose lines has accepts: a root file, or one that
+// it includes. If there is none, it is the root file.
+func fileWith(folder, root string, has func(lines []conffile.Line) bool) string {
 	path := filepath.Join(folder, root)
 	conf, err := conffile.Load(folder, root)
 	if err != nil {
@@ -63,8 +68,7 @@ func sectionFile(folder, root, section string) string {
 		files = append(files, found...)
 	}
 	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err == nil && len(conffile.Sections(conffile.Parse(text), section)) > 0 {
+		if text, err := os.ReadFile(file); err == nil && has(conffile.Parse(text)) {
 			return file
 		}
 	}

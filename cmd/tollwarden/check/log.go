@@ -162,35 +162,18 @@ func channels(folder string) (out []channel) {
 		}
 		for _, v := range s.Variables {
 			if v.Name != "console" && !strings.HasPrefix(v.Name, "syslog.") {
-				out = append(out, channel{key: v.Name, levels: v.Value, file: fileWith(folder, v.Name)})
+				out = append(out, channel{key: v.Name, levels: v.Value, file: channelFile(folder, v.Name)})
 			}
 		}
 	}
 	return out
 }
 
-// fileWith is the file of configuration that has the line of a log.
-func fileWith(folder, key string) string {
-	root := filepath.Join(folder, loggerConf)
-	conf, err := conffile.Load(folder, loggerConf)
-	if err != nil {
-		return root
-	}
-	files := []string{root}
-	for _, pattern := range conf.Includes {
-		if !filepath.IsAbs(pattern) {
-			pattern = filepath.Join(folder, pattern)
-		}
-		found, _ := filepath.Glob(pattern)
-		files = append(files, found...)
-	}
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err == nil && slices.ContainsFunc(conffile.Parse(text), func(l conffile.Line) bool { return l.Kind == conffile.Variable && l.Name == key }) {
-			return file
-		}
-	}
-	return root
+// channelFile is the file of configuration that has the line of a log.
+func channelFile(folder, key string) string {
+	return fileWith(folder, loggerConf, func(lines []conffile.Line) bool {
+		return slices.ContainsFunc(lines, func(l conffile.Line) bool { return l.Kind == conffile.Variable && l.Name == key })
+	})
 }
 
 // path is where the lines of a channel are on this machine.
@@ -222,7 +205,7 @@ func notWritten(cfg *config.Config, o Options, text string) Result {
 		with := slices.IndexFunc(all, channel.notices)
 		if with < 0 {
 			return failed("%s: logger.conf has no file with notices", text).
-				fix(setVariable(fileWith(cfg.Asterisk.ConfigDir, ""), "logfiles", "messages", "notice,warning,error") + " && " + reload("logger"))
+				fix(setVariable(filepath.Join(cfg.Asterisk.ConfigDir, loggerConf), "logfiles", "messages", "notice,warning,error") + " && " + reload("logger"))
 		}
 		return failed("%s: logger.conf does not name that file, but %s", text, all[with].path()).
 			fix(setKey(o.file(), "asterisk", "log", strconv.Quote(all[with].path())))
