@@ -250,7 +250,7 @@ func (f *Follower) survey(info os.FileInfo) {
 	p.Clock.Location, p.Clock.Latest = f.zone(), info.ModTime()
 	size := info.Size()
 	from := min(f.offset, max(0, size-readSize))
-	_ = p.Survey(io.NewSectionReader(f.file, from, size-from), info.ModTime()) // dates that stay open are told of as they come
+	_ = p.Survey(io.NewSectionReader(f.file, from, size-from), info.ModTime()) // if dates stay ambiguous, Health says so once lines arrive
 }
 
 // replaced checks whether the file was replaced or truncated after it was read to its

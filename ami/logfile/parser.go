@@ -238,8 +238,8 @@ func (p *Parser) trust(w *wrapped, e *entry) (t Trust) {
 	return t
 }
 
-// Trust is who can have written the log so far. A few lines by which somebody pretends that
-// others can do not count.
+// Trust is who can have written the log so far. A few lines do not decide it: an attacker may
+// have forged them.
 func (p *Parser) Trust() Trust {
 	if p.Counts.Doubtful*10 <= p.Counts.Entries {
 		return Own

@@ -134,7 +134,7 @@ func TestConsoleWithoutPrefix(t *testing.T) {
 	if got, want := foundShared(p, text), strings.Repeat("\n"+admin+spoofed, 5)[1:]; got != want || p.Trust() != Anyone {
 		t.Errorf("found %s\n want %s (trust %d)", got, want, p.Trust())
 	}
-	// Asterisk's own file has no such lines: two in it are somebody's.
+	// Asterisk's own file has no such lines: two in it are forged.
 	file := stamp + manager + byMe + "\n    -- Added contact 'sip:1002@198.51.100.7'\n"
 	p = &Parser{Clock: Clock{Latest: noon}}
 	text = strings.Repeat(file, 5)

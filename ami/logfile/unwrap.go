@@ -9,7 +9,7 @@ import (
 type form uint8
 
 const (
-	formBare      form = iota // nothing: Asterisk's file, or what somebody copied from its console
+	formBare      form = iota // nothing: Asterisk's own file, or a copy of its console
 	formSyslog                // syslog or the journal
 	formContainer             // Docker, Kubernetes
 	formLogger                // Asterisk's JSON
