@@ -30,7 +30,7 @@ func TestLinesWaitForTheirEvents(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				done := make(chan struct{})
 				go func() { defer close(done); _ = f.Run(ctx) }()
-				time.Sleep(time.Second)
+				time.Sleep(time.Second + 10*time.Millisecond) // between two polls, which may not see half a write
 				if err := os.WriteFile(path, []byte(tt.line), 0o600); err != nil {
 					t.Fatal(err)
 				}
